@@ -1,0 +1,124 @@
+"""The filters of the template language: `{metadata.records|plural:record}`.
+
+A filter takes the raw value of a field, or the text that the filter before it made, and gives text, or None where
+it can make nothing of the value: the field then counts as missing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from indelible.catalog import text
+
+__all__ = ["FILTERS", "Filter", "make_filter"]
+
+Filter = Callable[[object], str | None]
+
+
+def make_filter(name: str, arguments: list[str]) -> Filter:
+    """The filter called `name`. Raises `ValueError`, whose message tells the fix."""
+    try:
+        make, least, most, usage = FILTERS[name]
+    except KeyError:
+        raise ValueError(f"there is no filter {name!r}; there are {', '.join(FILTERS)}") from None
+    if not least <= len(arguments) <= most or not all(a.strip() for a in arguments):
+        raise ValueError(f"the filter {name} is written {usage}")
+    return make(*arguments)
+
+
+def _default(fallback: str) -> Filter:
+    return lambda value: fallback if value is None else text.plain(value)
+
+
+def _plural(one: str, many: str | None = None) -> Filter:
+    several = many or text.pluralise(one)
+
+    def count(value: object) -> str | None:
+        number = _integer(value)
+        return None if number is None else text.plural(number, one, several)
+
+    return count
+
+
+def _list(most: str = "3") -> Filter:
+    if not re.fullmatch("[1-9]", most):
+        raise ValueError("the filter list takes a number from 1 to 9: {metadata.scopes|list:5}")
+    limit = int(most)
+
+    def listed(value: object) -> str | None:
+        return text.enumerate_(value if isinstance(value, list | tuple) else [value], limit)
+
+    return listed
+
+
+def _worded(change: Callable[[str], str]) -> Callable[[], Filter]:
+    def apply(value: object) -> str | None:
+        if isinstance(value, list | tuple):
+            return text.enumerate_([change(v) if isinstance(v, str) else v for v in value])
+        return change(value) or None if isinstance(value, str) else text.plain(value)
+
+    return lambda: apply
+
+
+def _quote() -> Filter:
+    def quote(value: object) -> str | None:
+        shown = text.plain(value)
+        return shown and text.quoted(shown)
+
+    return quote
+
+
+def _duration() -> Filter:
+    def spell(value: object) -> str | None:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        return text.duration(value)
+
+    return spell
+
+
+_DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[T ][0-9:.]+(?:Z|[+-]\d\d:\d\d)?)?", re.ASCII)
+
+
+def _date() -> Filter:
+    def day(value: object) -> str | None:
+        shown = text.plain(value)
+        found = _DATE.fullmatch(shown) if shown else None
+        return "-".join(found.groups()) if found else shown
+
+    return day
+
+
+def _when(expected: str, shown: str) -> Filter:
+    def decide(value: object) -> str | None:
+        plain = str(value).lower() if isinstance(value, bool) else text.plain(value)
+        return shown if plain == expected else None
+
+    return decide
+
+
+def _integer(value: object) -> int | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value if value >= 0 else None
+    if isinstance(value, float) and value.is_integer() and 0 <= value < 2**53:
+        return int(value)
+    if isinstance(value, str) and re.fullmatch("[0-9]{1,18}", value):
+        return int(value)
+    return len(value) if isinstance(value, list | tuple) else None
+
+
+FILTERS: dict[str, tuple[Callable[..., Filter], int, int, str]] = {
+    "default": (_default, 1, 1, "{metadata.name|default:a document}"),
+    "plural": (_plural, 1, 2, "{metadata.records|plural:record} or {metadata.people|plural:person:people}"),
+    "list": (_list, 0, 1, "{metadata.scopes|list} or {metadata.scopes|list:5}"),
+    "label": (_worded(text.label), 0, 0, "{metadata.role|label}"),
+    "words": (_worded(text.words), 0, 0, "{metadata.method|words}"),
+    "quote": (_quote, 0, 0, "{metadata.query|quote}"),
+    "duration": (_duration, 0, 0, "{metadata.duration_seconds|duration}"),
+    "date": (_date, 0, 0, "{metadata.expires_at|date}"),
+    "when": (_when, 2, 2, "{metadata.mfa_used|when:true:with MFA}"),
+}
+"""Each filter's maker, the fewest and the most arguments it takes, and how it is written."""

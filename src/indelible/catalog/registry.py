@@ -1,0 +1,144 @@
+"""The catalog: every action that is declared, and the sentence of any event."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from importlib import resources
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple, Self
+
+import msgspec
+
+from indelible.catalog.check import check_event, closest
+from indelible.catalog.fallback import describe
+from indelible.catalog.outcome import tried
+from indelible.catalog.reader import RawAction, build, merge, read_toml
+from indelible.catalog.spec import ActionSpec, CatalogError
+from indelible.catalog.template import Template, TemplateError, compile_template
+from indelible.event import Event, FieldError
+
+__all__ = ["Catalog"]
+
+
+class _Sentences(NamedTuple):
+    """The templates of an action, by outcome."""
+
+    success: Template
+    failure: Template
+    denied: Template
+
+
+class Catalog:
+    """The declared actions. Immutable; make one with `load` when the process starts and share it."""
+
+    def __init__(self, actions: Mapping[str, ActionSpec], sentences: Mapping[str, _Sentences]) -> None:
+        self._actions = dict(actions)
+        self._sentences = dict(sentences)
+
+    @classmethod
+    def load(cls, extra: Path | None = None) -> Self:
+        """The built-in catalog, with the vendor's file `extra` over it.
+
+        Raises `CatalogError`, whose message lists every problem as "FILE: ACTION: KEY: what is wrong and the fix".
+        """
+        problems: list[str] = []
+        raw = _built_in(problems)
+        files = dict.fromkeys(raw, "built-in catalog")
+        if extra is not None:
+            for name, action in _vendors(extra, frozenset(raw), problems).items():
+                raw[name] = merge(raw[name], action) if name in raw else action
+                files[name] = str(extra)
+        actions: dict[str, ActionSpec] = {}
+        sentences: dict[str, _Sentences] = {}
+        for name, action in raw.items():
+            spec = build(name, action, files[name], problems)
+            if spec is None:
+                continue
+            found: list[str] = []
+            actions[name], compiled = spec, _compile(spec, found)
+            found.extend(_example_problems(spec))
+            problems.extend(f"{files[name]}: {name}: {problem}" for problem in found)
+            if compiled is not None:
+                sentences[name] = compiled
+        if problems:
+            raise CatalogError(problems)
+        return cls(actions, sentences)
+
+    @property
+    def actions(self) -> Mapping[str, ActionSpec]:
+        """Every action by name, a category after the other, the vendor's own last."""
+        return MappingProxyType(self._actions)
+
+    def get(self, action: str) -> ActionSpec | None:
+        """The action called `action`, or None where it is not registered."""
+        return self._actions.get(action)
+
+    def sentence(self, event: Event) -> str:
+        """What happened, in one line of English. Never raises, never empty, never with a hole in it."""
+        sentences = self._sentences.get(event.action)
+        if sentences is None:
+            return describe(event)
+        if event.outcome == "success":
+            return sentences.success(event)
+        return (sentences.failure if event.outcome == "failure" else sentences.denied)(event)
+
+    def check(self, event: Event) -> list[FieldError]:
+        """What strict mode has against the event: an unknown action, or fields of other types than declared."""
+        spec = self._actions.get(event.action)
+        if spec is None:
+            return [
+                FieldError("/action", f"{event.action!r} is not in the catalog{closest(event.action, self._actions)}")
+            ]
+        return check_event(spec, event)
+
+
+def _built_in(problems: list[str]) -> dict[str, RawAction]:
+    actions: dict[str, RawAction] = {}
+    folder = resources.files("indelible.catalog") / "actions"
+    for category in ("auth", "access", "data", "config", "security", "service"):
+        file = folder / f"{category}.toml"
+        actions |= read_toml(file.read_text("utf-8"), file.name, problems)
+    return actions
+
+
+def _vendors(path: Path, built_in: Collection[str], problems: list[str]) -> dict[str, RawAction]:
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        problems.append(f"{path}: can't be read: {reason}; INDELIBLE_CATALOG must name a TOML file")
+        return {}
+    except UnicodeDecodeError:
+        problems.append(f"{path}: is not UTF-8; save it as UTF-8")
+        return {}
+    return read_toml(text, str(path), problems, over=built_in)
+
+
+def _compile(spec: ActionSpec, problems: list[str]) -> _Sentences | None:
+    def compiled(key: str, source: str) -> Template | None:
+        try:
+            return compile_template(source, spec.metadata, spec.changes)
+        except TemplateError as error:
+            problems.append(f"{key}: {error}")
+            return None
+
+    success = compiled("sentence", spec.sentence)
+    failed = compiled("failed", spec.failed or tried(spec, "failure")) if success else None
+    denied = compiled("denied", spec.denied or tried(spec, "denied")) if success else None
+    return _Sentences(success, failed, denied) if success and failed and denied else None
+
+
+def _example_problems(spec: ActionSpec) -> list[str]:
+    """Where the example is no event, or breaks the action's own fields."""
+    fragment = {
+        "tenant_id": "acme",
+        "action": spec.name,
+        "actor": {"type": "user", "name": "Sarah Chen"},
+        **spec.example,
+    }
+    try:
+        event = msgspec.convert(fragment, Event)
+    except msgspec.ValidationError as error:
+        return [f"example: is no part of an event: {error}"]
+    return [f"example{e.pointer.replace('/', '.')}: {e.detail}" for e in check_event(spec, event)]

@@ -1,0 +1,67 @@
+"""Where a command finds its database: `INDELIBLE_DATABASE_URL`, or an embedded one in the data directory."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import psycopg
+import typer
+
+from indelible.settings import Settings
+from indelible.store.embedded import SERVICE_ROLE, EmbeddedPostgres
+from indelible.store.errors import StoreUnavailable
+from indelible.store.migrate import migrate
+
+__all__ = ["DataDir", "Found", "database", "migrate_external"]
+
+DataDir = Annotated[
+    Path,
+    typer.Option(
+        help="Where the embedded PostgreSQL lives, unless INDELIBLE_DATABASE_URL names another.", metavar="DIR"
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    url: str
+    embedded: EmbeddedPostgres | None
+
+
+@contextmanager
+def database(settings: Settings, data_dir: Path, *, create: bool = False) -> Iterator[Found]:
+    """The database, there and running. An embedded one that was not running is stopped again at the end.
+
+    An embedded one is brought up to date; that of the vendor is not touched. With `create` an embedded one is made
+    where there is none. Raises `StoreUnavailable` or `EmbeddedError`.
+    """
+    if settings.database_url is not None:
+        yield Found(settings.database_url, None)
+        return
+    if not create and not (data_dir / "postgres").exists():
+        raise StoreUnavailable(
+            f"there is no database: INDELIBLE_DATABASE_URL is not set, and {data_dir} holds none; "
+            "`indelible dev` makes one, --data-dir names another place"
+        )
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with EmbeddedPostgres(data_dir) as postgres:
+        migrate(postgres.admin_url(), service=SERVICE_ROLE)
+        yield Found(postgres.url(), postgres)
+
+
+def migrate_external(settings: Settings, service: str | None) -> list[str]:
+    """Migrates the vendor's database; the role that the service logs in as gets its runtime roles."""
+    assert settings.database_url is not None
+    assert settings.migration_url is not None
+    return migrate(settings.migration_url, service=service or _login(settings.database_url))
+
+
+def _login(url: str) -> str:
+    try:
+        with psycopg.connect(url) as connection:
+            (name,) = connection.execute("SELECT current_user").fetchone() or ("",)
+    except psycopg.OperationalError as error:
+        raise StoreUnavailable(f"PostgreSQL does not answer: {str(error).strip()}") from error
+    return str(name)

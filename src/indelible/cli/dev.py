@@ -1,0 +1,185 @@
+"""`indelible dev`: everything on one machine, and somebody who keeps it running."""
+
+import asyncio
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from shutil import which
+from typing import Annotated, Self
+
+import httpx
+import typer
+
+from indelible.catalog import Catalog
+from indelible.cli.database import DataDir, Found, database
+from indelible.cli.demo import TENANT, load_demo
+from indelible.cli.output import fail, note, say
+from indelible.cli.serve import bootstrap_key
+from indelible.settings import Settings
+from indelible.store.embedded import EmbeddedError
+from indelible.store.keys import new_key
+from indelible.store.session import Database
+
+__all__ = ["dev"]
+
+_KEY_FILE = "admin.key"
+_STARTING = 30.0
+"""Seconds that the service may take to answer."""
+
+
+def dev(
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Put a generated 90-day history of a workspace in, with an incident to find.")
+    ] = False,
+    data_dir: DataDir = Path(".indelible"),
+) -> None:
+    """Run everything here: PostgreSQL, migrations and the service. Ctrl-C stops all of it; the data stays.
+
+    What dies is started again. Not for production, where PostgreSQL is yours and `indelible serve` runs beside it.
+    """
+    settings = Settings.from_env(os.environ)
+    catalog = Catalog.load(settings.catalog)
+    _refuse_taken_port(settings)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _n, _f: stop.set())
+    note("Starting PostgreSQL…")
+    with database(settings, data_dir, create=True) as found:
+        key, first = _key(settings, data_dir)
+        asyncio.run(_set_up(found.url, settings, key))
+        with _Server(found.url, settings, data_dir) as server:
+            server.wait_until_ready(stop)
+            if demo and not stop.is_set():
+                asyncio.run(load_demo(found.url, settings, catalog, data_dir))
+            if not stop.is_set():
+                _welcome(settings, key if first else None, data_dir, demo=demo)
+            _watch(found, server, stop)
+            note("Stopping…")
+    note("Stopped.")
+
+
+class _Server:
+    """The service, as a process of its own, which ends with this one in any case."""
+
+    def __init__(self, url: str, settings: Settings, data_dir: Path) -> None:
+        self._address = f"http://{settings.host}:{settings.port}"
+        self._environment = {**os.environ, "INDELIBLE_DATABASE_URL": url}
+        self._command = [sys.executable, "-m", "indelible", "serve", "--end-with-parent", f"--data-dir={data_dir}"]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process is not None
+        self._process.terminate()
+        try:
+            self._process.wait(35)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def start(self) -> None:
+        # A session of its own: Ctrl-C reaches this process alone, which then stops things in order.
+        self._process = subprocess.Popen(
+            self._command, env=self._environment, start_new_session=True, stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def has_ended(self) -> bool:
+        return self._process is not None and self._process.poll() is not None
+
+    def wait_until_ready(self, stop: threading.Event) -> None:
+        deadline = time.monotonic() + _STARTING
+        while not stop.is_set():
+            try:
+                httpx.get(f"{self._address}/readyz", timeout=2).raise_for_status()
+                return
+            except httpx.HTTPError:
+                if self.has_ended() or time.monotonic() > deadline:
+                    fail("the service did not start; what it said is above")
+                stop.wait(0.1)
+
+
+def _watch(found: Found, server: _Server, stop: threading.Event) -> None:
+    while not stop.wait(0.3):
+        if found.embedded is not None and not found.embedded.is_running():
+            note("PostgreSQL is gone; starting it again")
+            try:
+                found.embedded.start()
+            except EmbeddedError as error:
+                note(f"that failed, and is tried again: {error}")
+                stop.wait(2)
+        if server.has_ended():
+            note("The service is gone; starting it again")
+            server.start()
+            stop.wait(1)
+
+
+def _refuse_taken_port(settings: Settings) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            fail(f"{settings.host}:{settings.port} is not free ({error.strerror}); set INDELIBLE_PORT to another")
+
+
+def _key(settings: Settings, data_dir: Path) -> tuple[str, bool]:
+    """The bootstrap key, and whether it is new. It is kept beside the data that it opens."""
+    if settings.admin_key is not None:
+        return settings.admin_key, False
+    file = data_dir / _KEY_FILE
+    if file.exists():
+        return file.read_text().strip(), False
+    key = new_key()
+    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+        opened.write(key + "\n")
+    return key, True
+
+
+async def _set_up(url: str, settings: Settings, key: str) -> None:
+    async with Database.open(url, size=1) as opened:
+        await bootstrap_key(opened, replace(settings, admin_key=key))
+
+
+def _welcome(settings: Settings, new_key: str | None, data_dir: Path, *, demo: bool) -> None:
+    address = f"http://{settings.host}:{settings.port}"
+    file = data_dir / _KEY_FILE
+    tenant = TENANT if demo else "acme"
+    if settings.admin_key is not None:
+        shown, use = "the one in INDELIBLE_ADMIN_KEY", "$INDELIBLE_ADMIN_KEY"
+    else:
+        shown = f"{new_key} (also in {file})" if new_key else f"in {file}, as printed at the first start"
+        use = f"$(cat {shlex.quote(str(file))})"
+    command = "indelible" if which("indelible") else shlex.quote(sys.argv[0])
+    say(f"""
+Indelible is running.
+
+  Service   {address}     API: {address}/docs
+  API key   {shown}
+
+Log an event, and read it back:
+
+  curl -s {address}/api/audit-log -H "Authorization: Bearer {use}" --json '{{
+    "tenant_id": "{tenant}", "action": "user.role_changed",
+    "actor": {{"type": "user", "id": "usr_7", "name": "Sarah Chen"}},
+    "targets": [{{"type": "user", "id": "usr_9", "name": "Alex Roman"}}],
+    "changes": {{"role": {{"from": "member", "to": "admin"}}}}}}'
+
+  curl -s "{address}/api/audit-log?tenant_id={tenant}&limit=5" -H "Authorization: Bearer {use}"
+
+Prove that nothing was altered (in another terminal):
+
+  {command} verify --data-dir {shlex.quote(str(data_dir))}
+
+Ctrl-C stops everything; the data stays in {data_dir}.
+""")

@@ -1,0 +1,102 @@
+"""`indelible serve` and `indelible migrate`: what runs in production."""
+
+import asyncio
+import os
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from indelible.catalog import Catalog
+from indelible.cli.database import DataDir, database, migrate_external
+from indelible.cli.output import fail, note, say
+from indelible.server.logs import configure_logs
+from indelible.server.run import end_with_parent, run
+from indelible.settings import Settings
+from indelible.store.errors import StoreError, StoreUnavailable
+from indelible.store.keys import has_keys, new_key, save_bootstrap_key
+from indelible.store.migrate import unapplied
+from indelible.store.session import Database
+
+__all__ = ["bootstrap_key", "migrate", "serve"]
+
+_WAIT_FOR_DATABASE = 60.0
+"""Seconds: a service and its database often start together."""
+
+
+def serve(
+    data_dir: DataDir = Path(".indelible"),
+    migrate_first: Annotated[bool, typer.Option("--migrate", help="Bring the database up to date first.")] = False,
+    with_parent: Annotated[bool, typer.Option("--end-with-parent", hidden=True)] = False,
+) -> None:
+    """Serve the API, with the settings of the environment.
+
+    INDELIBLE_WORKERS says how many server processes. They stop on SIGTERM or SIGINT, once what they took is stored.
+    """
+    if with_parent:
+        end_with_parent()
+    settings = Settings.from_env(os.environ)
+    configure_logs(settings)
+    Catalog.load(settings.catalog)  # a wrong one is an error now, not in each server process
+    with database(settings, data_dir, create=True) as found:
+        if migrate_first and found.embedded is None:
+            migrate_external(settings, None)
+        # The server processes read their settings from the environment.
+        os.environ["INDELIBLE_DATABASE_URL"] = found.url
+        made = asyncio.run(_prepare(found.url, settings))
+        if made is not None:
+            say(f"The first API key, shown only this once: {made}")
+        note(f"Serving on http://{settings.host}:{settings.port}")
+        run(Settings.from_env(os.environ))
+
+
+def migrate(
+    service: Annotated[
+        str | None,
+        typer.Option(
+            help="The role that the service logs in as; that of INDELIBLE_DATABASE_URL if absent.", metavar="ROLE"
+        ),
+    ] = None,
+    data_dir: DataDir = Path(".indelible"),
+) -> None:
+    """Bring the database up to date. Safe to run at any time, by several at once.
+
+    Logs in by INDELIBLE_MIGRATION_URL, or INDELIBLE_DATABASE_URL: as a superuser, or as a role with CREATEROLE that
+    may create schemas in the database.
+    """
+    settings = Settings.from_env(os.environ)
+    if settings.database_url is None:
+        with database(settings, data_dir, create=True):
+            say("The embedded database is up to date.")
+        return
+    applied = migrate_external(settings, service)
+    say(f"Applied: {', '.join(applied)}." if applied else "The database is up to date.")
+
+
+async def _prepare(url: str, settings: Settings) -> str | None:
+    """Waits for the database, and returns the bootstrap key if one had to be made."""
+    async with Database.open(url, size=1) as opened:
+        deadline = time.monotonic() + _WAIT_FOR_DATABASE
+        while True:
+            try:
+                if missing := await unapplied(opened):
+                    fail(f"the database is not up to date ({', '.join(missing)}): run `indelible migrate`")
+                return await bootstrap_key(opened, settings)
+            except StoreUnavailable as error:
+                if time.monotonic() > deadline:
+                    raise StoreError(f"{error}; gave up after {_WAIT_FOR_DATABASE:.0f} s") from error
+                note(f"Waiting for the database: {error}")
+                await asyncio.sleep(1)
+
+
+async def bootstrap_key(opened: Database, settings: Settings) -> str | None:
+    """Sees to it that there is a key; returns it if it was made here, for the only time."""
+    if settings.admin_key is not None:
+        await save_bootstrap_key(opened, settings.admin_key)
+        return None
+    if await has_keys(opened):
+        return None
+    made = new_key()
+    await save_bootstrap_key(opened, made)
+    return made

@@ -1,0 +1,98 @@
+"""`indelible verify`."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import psycopg
+import typer
+
+from indelible.cli.database import DataDir, database
+from indelible.cli.output import Progress, fail, note, say
+from indelible.settings import Settings
+from indelible.store.errors import StoreError
+from indelible.store.session import Database, first_line
+from indelible.store.tenants import ledgers
+from indelible.store.verify import Remembered, Report
+from indelible.store.verify import verify as verify_ledger
+
+__all__ = ["verify"]
+
+_SHOWN = 10
+"""Contradictions shown of one ledger; --json has all of them."""
+
+
+def verify(
+    tenant: Annotated[
+        str | None, typer.Option(help="One tenant's ledger; all of them if absent.", metavar="TENANT")
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option(min=1, help="How many entries the ledger had, as noted earlier.", metavar="N")
+    ] = None,
+    head: Annotated[
+        str | None, typer.Option(help="The head it had at that size, as noted earlier.", metavar="HASH")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON object a ledger.")] = False,
+    data_dir: DataDir = Path(".indelible"),
+) -> None:
+    """Read every entry again and prove that nothing was altered, moved, added or removed.
+
+    Recomputes the hash of each entry, the chain, the tree and the disclosures, and compares the indexed columns.
+    That the newest entries were deleted and the head set back shows only against what you noted earlier, outside the
+    database: give --size and --head.
+
+    Exit code 0: proven; 1: contradicted, and it says where; 2: could not be checked.
+    """
+    if tenant is None and (size is not None or head is not None):
+        fail("--size and --head belong to one ledger: give --tenant as well")
+    if head is not None and size is None:
+        fail("--head is the head at a size: give --size as well")
+    remembered = Remembered(size, head) if size is not None else None
+    settings = Settings.from_env(os.environ)
+    with database(settings, data_dir) as found:
+        reports = asyncio.run(_verify(found.url, tenant, remembered, as_json=as_json))
+    if not all(reports):
+        raise typer.Exit(2 if None in reports else 1)
+
+
+async def _verify(url: str, tenant: str | None, remembered: Remembered | None, *, as_json: bool) -> list[bool | None]:
+    """For each ledger whether it is proven; None where that could not be found out."""
+    async with Database.open(url, size=2) as opened:
+        names = [tenant] if tenant is not None else [ledger.tenant_id for ledger in await ledgers(opened)]
+        if not names:
+            fail("there is no ledger yet: nothing was checked")
+        outcomes: list[bool | None] = []
+        for name in names:
+            progress = Progress(name, " entries")
+            try:
+                report = await verify_ledger(opened, name, remembered=remembered, progress=progress)
+            except (StoreError, psycopg.Error) as error:
+                progress.close()
+                note(f"{name}: could not be checked: {first_line(error)}")
+                outcomes.append(None)
+                continue
+            progress.close()
+            if report is None:
+                note(f"{name}: could not be checked: there is no such ledger")
+                outcomes.append(None)
+                continue
+            outcomes.append(report.proven)
+            _show(report, as_json=as_json)
+        return outcomes
+
+
+def _show(report: Report, *, as_json: bool) -> None:
+    if as_json:
+        say(msgspec.json.encode(msgspec.to_builtins(report) | {"proven": report.proven}).decode())
+        return
+    if report.proven:
+        say(f"{report.tenant_id}: proven. {report.size:,} entries, head {report.head}, root {report.root}")
+        return
+    say(f"{report.tenant_id}: CONTRADICTED. {report.size:,} entries")
+    for contradiction in report.contradictions[:_SHOWN]:
+        where = "ledger" if contradiction.seq is None else f"entry {contradiction.seq}"
+        say(f"  {where}: {contradiction.what}")
+    if (more := len(report.contradictions) - _SHOWN) > 0:
+        say(f"  and {more:,} more")

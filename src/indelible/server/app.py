@@ -1,0 +1,61 @@
+"""The ASGI application."""
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from litestar import Litestar
+from litestar.enums import ScopeType
+from litestar.types import HTTPScope, Receive, Scope, Send
+
+from indelible.catalog import Catalog
+from indelible.server.docs import docs, openapi_json
+from indelible.server.health import healthz, readyz
+from indelible.server.ingest import Ingest
+from indelible.server.logs import configure_logs
+from indelible.server.reading import event, timeline
+from indelible.server.responses import problem_response
+from indelible.server.run import end_with_parent
+from indelible.server.service import Service
+from indelible.settings import Settings
+
+__all__ = ["Application", "create"]
+
+
+class Application:
+    """Litestar, with the two routes that carry the load in front of it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._fast: dict[str, Callable[[HTTPScope, Receive, Send], Awaitable[None]]] = {}
+        self.litestar = Litestar(
+            [timeline, event, healthz, readyz, openapi_json, docs],
+            lifespan=[self._lifespan],
+            exception_handlers={Exception: problem_response},
+            openapi_config=None,
+            logging_config=None,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == ScopeType.HTTP and scope["method"] == "POST" and (fast := self._fast.get(scope["path"])):
+            await fast(scope, receive, send)
+        else:
+            await self.litestar(scope, receive, send)
+
+    @asynccontextmanager
+    async def _lifespan(self, litestar: Litestar) -> AsyncIterator[None]:
+        catalog = Catalog.load(self._settings.catalog)
+        async with Service.open(self._settings, catalog) as service:
+            litestar.state.service = service
+            ingest = Ingest(service)
+            self._fast = {"/api/audit-log": ingest.one, "/api/audit-log/batch": ingest.batch}
+            yield
+            self._fast = {}
+
+
+def create() -> Application:
+    """The application, as the environment says: what a server process starts from."""
+    settings = Settings.from_env(os.environ)
+    configure_logs(settings)
+    end_with_parent()
+    return Application(settings)

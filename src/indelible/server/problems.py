@@ -1,0 +1,93 @@
+"""Errors as RFC 9457 problem details."""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+import structlog
+from msgspec import Struct
+
+from indelible.event import FieldError, InvalidEvent
+from indelible.store.errors import IdConflict, StoreError, StoreUnavailable
+
+__all__ = ["CONTENT_TYPE", "ErrorDetail", "Problem", "ProblemDetails", "describe"]
+
+CONTENT_TYPE = "application/problem+json"
+
+_log = structlog.get_logger()
+
+_TITLES = {
+    400: "Malformed request",
+    401: "Not authenticated",
+    403: "Not allowed",
+    404: "Not found",
+    405: "Method not allowed",
+    409: "Conflict",
+    413: "Too large",
+    415: "Unsupported encoding",
+    422: "Not acceptable as it is",
+    500: "Internal error",
+    503: "Unavailable for now",
+}
+
+
+class ErrorDetail(Struct, frozen=True, omit_defaults=True):
+    """One thing wrong, and where: `pointer` (RFC 6901) into the event, or the name of a `parameter`."""
+
+    detail: str
+    pointer: str | None = None
+    parameter: str | None = None
+
+    @classmethod
+    def of(cls, error: FieldError) -> "ErrorDetail":
+        return cls(error.detail, pointer=error.pointer)
+
+
+class ProblemDetails(Struct, omit_defaults=True):
+    """An error (RFC 9457). `code` is stable, for programs; `detail` is for people."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    errors: list[ErrorDetail] = []
+
+
+class Problem(Exception):
+    """An error on its way to the client."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        errors: Iterable[ErrorDetail] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.headers = dict(headers or {})
+        self.details = ProblemDetails("about:blank", _TITLES.get(status, "Error"), status, code, detail, [*errors])
+
+    def body(self) -> bytes:
+        return msgspec.json.encode(self.details)
+
+
+def describe(error: Exception) -> Problem:
+    """The problem that `error` is to the client. What nobody foresaw is logged, and tells the client nothing."""
+    match error:
+        case Problem():
+            return error
+        case IdConflict():
+            return Problem(409, error.code, str(error), map(ErrorDetail.of, error.errors))
+        case InvalidEvent():
+            status = 400 if error.malformed else 422
+            return Problem(status, error.code, str(error), map(ErrorDetail.of, error.errors))
+        case StoreUnavailable():
+            detail = f"{error}; nothing is lost: send it again, unchanged and under the same id"
+            return Problem(503, "unavailable", detail, headers={"retry-after": "1"})
+        case StoreError():
+            return Problem(500, "not_stored", str(error))
+        case _:
+            _log.error("unexpected error", exc_info=error)
+            return Problem(500, "internal_error", "something went wrong here; it was logged")

@@ -1,0 +1,34 @@
+"""Answers as Litestar sends them."""
+
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+
+from indelible.server.problems import CONTENT_TYPE, Problem, describe
+
+__all__ = ["json_response", "problem_response"]
+
+
+def json_response(content: object, status: int = 200) -> Response[bytes]:
+    return Response(msgspec.json.encode(content), status_code=status, media_type="application/json")
+
+
+def problem_response(_request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Litestar's exception handler, for its own exceptions and for ours."""
+    problem = _of_framework(error) if isinstance(error, HTTPException) else describe(error)
+    return Response(problem.body(), status_code=problem.status, headers=problem.headers, media_type=CONTENT_TYPE)
+
+
+def _of_framework(error: HTTPException) -> Problem:
+    headers = {k.lower(): str(v) for k, v in (error.headers or {}).items()}
+    match error.status_code:
+        case 404:
+            return Problem(404, "no_such_route", "there is nothing at this address; see /docs", headers=headers)
+        case 405:
+            return Problem(405, "method_not_allowed", "this address has other methods; see /docs", headers=headers)
+        case status if status >= 500:
+            return describe(error)
+        case status:
+            return Problem(status, "bad_request", error.detail, headers=headers)

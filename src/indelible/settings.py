@@ -1,0 +1,299 @@
+"""The service's settings: every one is an environment variable `INDELIBLE_*`, declared here and nowhere else.
+
+`Settings.from_env` reads them all or raises `SettingsError`, which lists all that is wrong at once.
+`python -m indelible.settings` writes docs/settings.md from the same declarations. Secrets appear neither
+in an error nor in `repr`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self, get_args, get_type_hints
+
+__all__ = ["PREFIX", "LogFormat", "LogLevel", "Settings", "SettingsError", "document"]
+
+PREFIX: Final = "INDELIBLE_"
+
+LogFormat = Literal["text", "json"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+# What the client reads; it may well run beside the service.
+_CLIENT = frozenset({"INDELIBLE_URL", "INDELIBLE_KEY"})
+
+# Kubernetes tells every pod about a Service named `indelible`, in variables that look like ours.
+_KUBERNETES = re.compile(r"INDELIBLE_(SERVICE_HOST|SERVICE_PORT|PORT_[0-9]|PORT=tcp://)")
+
+
+class SettingsError(Exception):
+    """Settings that are wrong; `problems` has a sentence for each, and so has the message, a line each."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class _Wrong(ValueError):
+    """A value that is not what the setting expects."""
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What a value must be, in words, and the function that reads it or raises `_Wrong`."""
+
+    expects: str
+    parse: Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class _Setting:
+    text: str
+    kind: _Kind
+    default: str | None = None
+    secret: bool = False
+
+
+def _matching(expects: str, pattern: str) -> _Kind:
+    def parse(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise _Wrong
+        return value
+
+    return _Kind(expects, parse)
+
+
+def _choice(expects: str, values: Mapping[str, object]) -> _Kind:
+    def parse(value: str) -> object:
+        if value.lower() not in values:
+            raise _Wrong
+        return values[value.lower()]
+
+    return _Kind(expects, parse)
+
+
+def _whole(low: int, high: int) -> _Kind:
+    def parse(value: str) -> int:
+        # int() would take "1_000" and digits of other scripts too.
+        if not re.fullmatch(r"[0-9]{1,9}", value) or not low <= int(value) <= high:
+            raise _Wrong
+        return int(value)
+
+    return _Kind(f"a whole number, {low} to {high}", parse)
+
+
+def _seconds(low: float, high: float) -> _Kind:
+    def parse(value: str) -> float:
+        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value) or not low <= float(value) <= high:
+            raise _Wrong
+        return float(value)
+
+    return _Kind(f"a number of seconds, {low:g} to {high:g}", parse)
+
+
+def _host(value: str) -> str:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        numeric = value.replace(".", "").isdigit()
+        if numeric or not re.fullmatch(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", value):
+            raise _Wrong from None
+    return value
+
+
+def _postgres_url(value: str) -> str:
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        conninfo_to_dict(value)
+    except ProgrammingError:  # its message quotes what it could not read, which may be the password
+        raise _Wrong from None
+    return value
+
+
+def _existing_path(value: str) -> Path:
+    if not os.path.exists(value):  # Path.exists raises for a name that is too long
+        raise _Wrong
+    return Path(value)
+
+
+def _format_for_output() -> LogFormat:
+    return "text" if sys.stderr.isatty() else "json"
+
+
+_BOOLEAN = _choice("true or false", {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False})
+_POSTGRES_URL = _Kind("a PostgreSQL URL such as postgresql://user:password@host:5432/indelible", _postgres_url)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the service runs with. The field `port` is the variable `INDELIBLE_PORT`, and so on."""
+
+    database_url: Annotated[
+        str | None,
+        _Setting(
+            "The PostgreSQL (15 or newer) that keeps the ledgers. Without it the service runs an embedded one.",
+            _POSTGRES_URL,
+            secret=True,
+        ),
+    ] = field(default=None, repr=False)
+    migration_url: Annotated[
+        str | None,
+        _Setting(
+            "The same database, as the role that migrates it: it creates roles, a schema and tables. The service"
+            " itself needs none of these rights.",
+            _POSTGRES_URL,
+            default="`INDELIBLE_DATABASE_URL`",
+            secret=True,
+        ),
+    ] = field(default=None, repr=False)
+    admin_key: Annotated[
+        str | None,
+        _Setting(
+            "A key that may do everything, to make the first keys with. Without it there is no such key.",
+            _matching("at least 20 characters of ASCII without white space", r"[!-~]{20,}"),
+            secret=True,
+        ),
+    ] = field(default=None, repr=False)
+    host: Annotated[
+        str,
+        _Setting(
+            "The address to listen on. `0.0.0.0` listens on all of them: put TLS in front.",
+            _Kind("an IP address or a host name, without a port", _host),
+        ),
+    ] = "127.0.0.1"
+    port: Annotated[int, _Setting("The port to listen on.", _whole(1, 65535))] = 8750
+    workers: Annotated[
+        int, _Setting("Server processes. Each has its own connections to PostgreSQL.", _whole(1, 256))
+    ] = 1
+    auto_tenants: Annotated[
+        bool,
+        _Setting(
+            "Whether the first event of an unknown tenant opens its ledger. Otherwise tenants are created first.",
+            _BOOLEAN,
+        ),
+    ] = True
+    catalog: Annotated[
+        Path | None,
+        _Setting("Your catalog of actions, in TOML.", _Kind("a path that exists", _existing_path)),
+    ] = None
+    strict: Annotated[
+        bool,
+        _Setting(
+            "Refuse events whose action the catalog does not know, or whose fields do not fit it. For tests and"
+            " CI: in production an audit event is worth more than its label.",
+            _BOOLEAN,
+        ),
+    ] = False
+    ledger_host: Annotated[
+        str,
+        _Setting(
+            "The first part of every ledger's origin, `<host>/<tenant's ULID>`, under which its checkpoints are"
+            " signed. Choose a name of yours before the first event: a ledger keeps its origin.",
+            _matching("a host name of letters, digits, dots and hyphens, without a scheme", r"[A-Za-z0-9.-]+"),
+        ),
+    ] = "indelible.local"
+    lanes: Annotated[
+        int,
+        _Setting("Ledgers are spread over this many lanes, and each lane commits one batch at a time.", _whole(1, 64)),
+    ] = 4
+    pool_size: Annotated[int, _Setting("Connections for reading, in each server process.", _whole(1, 1000))] = 8
+    append_timeout: Annotated[
+        float,
+        _Setting(
+            "Seconds that a POST waits for the ledger before it answers 503. Sending it again is safe.",
+            _seconds(0.1, 600),
+        ),
+    ] = 10.0
+    statement_timeout: Annotated[
+        float, _Setting("Seconds that a read may take in PostgreSQL.", _seconds(0.1, 3600))
+    ] = 10.0
+    log_format: Annotated[
+        LogFormat,
+        _Setting(
+            "How the service's own log is written.",
+            _choice("text or json", {"text": "text", "json": "json"}),
+            default="`text` on a terminal, else `json`",
+        ),
+    ] = field(default_factory=_format_for_output)
+    log_level: Annotated[
+        LogLevel,
+        _Setting(
+            "The least severe message that is logged.",
+            _choice("debug, info, warning or error", {level: level for level in get_args(LogLevel)}),
+        ),
+    ] = "info"
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Self:
+        """Read every `INDELIBLE_*` of `environ`; an empty one counts as absent. Raises `SettingsError`."""
+        declared = _declared()
+        values: dict[str, object] = {}
+        problems: list[str] = []
+        for name, value in sorted(environ.items()):
+            if not name.startswith(PREFIX) or not value or _not_ours(name, value):
+                continue
+            if (setting := declared.get(name)) is None:
+                problems.append(_unknown(name, declared))
+                continue
+            try:
+                values[name.removeprefix(PREFIX).lower()] = setting.kind.parse(value)
+            except _Wrong:
+                found = f"{len(value)} characters, not shown" if setting.secret else repr(value)
+                problems.append(f"{name}: expected {setting.kind.expects}, found {found}")
+        if environ.get("INDELIBLE_MIGRATION_URL") and not environ.get("INDELIBLE_DATABASE_URL"):
+            problems.append("INDELIBLE_MIGRATION_URL: expected INDELIBLE_DATABASE_URL beside it, found none")
+        if problems:
+            raise SettingsError(tuple(problems))
+        values.setdefault("migration_url", values.get("database_url"))
+        return cls(**values)  # type: ignore[arg-type]
+
+
+def document() -> str:
+    """The reference page of all settings, in Markdown."""
+    lines = [
+        "# Settings",
+        "",
+        "The service is configured by environment variables. An empty one counts as absent, and an unknown",
+        "`INDELIBLE_*` is an error, so that a misspelt name does not go unnoticed. Booleans are `true` or",
+        "`false`, also `1`, `0`, `yes` and `no`. Passed over are the client's own `INDELIBLE_URL` and",
+        "`INDELIBLE_KEY`, and what Kubernetes sets for a Service named `indelible`, such as",
+        "`INDELIBLE_SERVICE_HOST` or an `INDELIBLE_PORT` of `tcp://…`.",
+        "",
+        "This page is written by `python -m indelible.settings`.",
+    ]
+    for name, setting in _declared().items():
+        lines += ["", f"## {name}", "", setting.text, ""]
+        lines += [f"- Expects: {setting.kind.expects}", f"- Default: {_shown_default(name, setting)}"]
+        lines += ["- Secret: never logged, never shown"] if setting.secret else []
+    return "\n".join(lines) + "\n"
+
+
+def _declared() -> dict[str, _Setting]:
+    hints = get_type_hints(Settings, include_extras=True)
+    return {PREFIX + each.name.upper(): hints[each.name].__metadata__[0] for each in fields(Settings)}
+
+
+def _shown_default(name: str, setting: _Setting) -> str:
+    value = getattr(Settings, name.removeprefix(PREFIX).lower(), None)
+    return setting.default or ("none" if value is None else f"`{str(value).lower()}`")
+
+
+def _unknown(name: str, declared: Mapping[str, _Setting]) -> str:
+    near = get_close_matches(name, declared, n=1, cutoff=0.75)
+    hint = f"did you mean {near[0]}?" if near else "see docs/settings.md for those there are"
+    return f"{name}: there is no such setting; {hint}"
+
+
+def _not_ours(name: str, value: str) -> bool:
+    return name in _CLIENT or _KUBERNETES.match(f"{name}={value}") is not None
+
+
+if __name__ == "__main__":
+    sys.stdout.write(document())

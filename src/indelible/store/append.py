@@ -1,0 +1,262 @@
+"""Appending: the one way into a ledger. One call is one transaction's work, of any number of tenants."""
+
+import os
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, NamedTuple, cast
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+
+from indelible.catalog import Catalog
+from indelible.event import Actor, Event, InvalidEvent
+from indelible.ledger import base64url, entry
+from indelible.ledger.disclosure import GROUPS
+from indelible.ledger.tree import Frontier, leaf_hash
+from indelible.store.errors import IdConflict, UnknownTenant
+from indelible.store.sealing import Prepared, made_at, prepare
+from indelible.store.session import Connection
+
+__all__ = ["MissingMonth", "Receipt", "Rules", "append", "ensure_month", "open_ledger"]
+
+
+class Receipt(NamedTuple):
+    """What an appended event got."""
+
+    id: UUID
+    seq: int
+    recorded_at: datetime
+    leaf_hash: bytes
+    created: bool
+    """False where the ledger had the event already, from an earlier attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How ledgers are made. `catalog` describes the entry that opens one; `host` is in its origin."""
+
+    catalog: Catalog
+    host: str = "indelible.local"
+    auto_tenants: bool = True
+
+
+class MissingMonth(Exception):
+    """There is no partition for the month yet. Nothing was written; make it and append again."""
+
+    def __init__(self, day: date) -> None:
+        super().__init__(f"no partition for {day:%Y-%m}")
+        self.day = day
+
+
+class _Known(NamedTuple):
+    """An event that the ledger has, under an id that came in again."""
+
+    receipt: Receipt
+    fingerprint: bytes | None
+
+
+_LOCK = "SELECT * FROM indelible.lock_ledger(%s, %s, %s, %s)"
+_MOVE = "SELECT indelible.move_head(%s, %s, %s, %s, %s, %s)"
+
+_EVENT_COLUMNS = {
+    "tenant_id": "text", "seq": "int8", "recorded_at": "timestamptz", "occurred_at": "timestamptz", "id": "uuid",
+    "action": "text", "category": "text", "operation": "text", "outcome": "text", "source": "text",
+    "actor_type": "text", "actor_id": "text", "target_type": "text", "target_id": "text", "leaf_hash": "bytea",
+    "entry": "bytea",
+}  # fmt: skip
+_PERSONAL_COLUMNS = {
+    "tenant_id": "text", "seq": "int8", "recorded_at": "timestamptz", **dict.fromkeys(GROUPS, "bytea"),
+    "fingerprint": "bytea",
+}  # fmt: skip
+
+
+async def append(
+    connection: Connection, batch: Sequence[Prepared], rules: Rules, *, again: bool = False
+) -> list[Receipt | InvalidEvent]:
+    """Appends `batch` in a transaction of the writer's that the caller commits.
+
+    The answers stand in the order of `batch`: a receipt, or why this event is refused while the others go in.
+    `again` says that an earlier attempt may have been committed unheard, so ids of our own making are looked up too.
+
+    Raises `MissingMonth`, or `psycopg.Error`; then nothing is written.
+    """
+    by_tenant: defaultdict[str, list[int]] = defaultdict(list)
+    for index, prepared in enumerate(batch):
+        by_tenant[prepared.event.tenant_id].append(index)
+    # Locks are taken in one order everywhere, so that two batches never wait for each other.
+    locks = await _pipelined(
+        connection,
+        _LOCK,
+        [_lock_arguments(t, [batch[i] for i in by_tenant[t]], rules, again=again) for t in sorted(by_tenant)],
+    )
+    answers: list[Receipt | InvalidEvent] = [UnknownTenant(p.event.tenant_id) for p in batch]
+    growths = []
+    for tenant, locked in zip(sorted(by_tenant), locks, strict=True):
+        if locked is not None:
+            growth = _Growth(tenant, locked, rules)
+            growths.append(growth)
+            for index in by_tenant[tenant]:
+                answers[index] = growth.add(batch[index])
+    await _store(connection, growths)
+    return answers
+
+
+async def open_ledger(connection: Connection, tenant: str, rules: Rules) -> bool:
+    """Opens the ledger of a new tenant, in a transaction of the writer's; False where there is one already.
+
+    Raises as `append` does.
+    """
+    (locked,) = await _pipelined(connection, _LOCK, [(tenant, _new_origin(rules), [], "-infinity")])
+    assert locked is not None
+    growth = _Growth(tenant, locked, rules)
+    await _store(connection, [growth])
+    return bool(growth.events)
+
+
+async def ensure_month(connection: Connection, day: date) -> bool:
+    """Makes the partitions for the month of `day`; False where they were there. The caller commits."""
+    cursor = await connection.execute("SELECT indelible.ensure_month(%s)", (day,))
+    return bool((await cursor.fetchone() or (False,))[0])
+
+
+class _Growth:
+    """One locked ledger, and what this transaction adds to it."""
+
+    def __init__(self, tenant: str, locked: Sequence[object], rules: Rules) -> None:
+        origin, size, head, frontier, now, *found = locked
+        self.tenant = tenant
+        self.now = cast("datetime", now).astimezone(UTC)
+        self.events: list[tuple[object, ...]] = []
+        self.personal: list[tuple[object, ...]] = []
+        self._old_size = cast("int", size)
+        self._frontier = Frontier(self._old_size, cast("bytes", frontier))
+        self._head = cast("bytes | None", head)
+        self._prev = entry.genesis(cast("str", origin)) if head is None else base64url.encode(cast("bytes", head))
+        self._recorded_at = entry.micros(self.now)
+        self._known = _known(found)
+        if self._old_size == 0:
+            self._seal(_first(tenant, cast("str", origin), rules.catalog, self.now))
+
+    def add(self, prepared: Prepared) -> Receipt | InvalidEvent:
+        known = self._known.get(prepared.id)
+        if known is None:
+            receipt = self._seal(prepared)
+            self._known[prepared.id] = _Known(receipt._replace(created=False), prepared.fingerprint)
+            return receipt
+        if known.fingerprint not in (None, prepared.fingerprint):
+            return IdConflict(prepared.id)
+        return known.receipt._replace(created=not prepared.id_given)
+
+    def move(self) -> tuple[object, ...]:
+        return self.tenant, self._old_size, self._frontier.size, self._head, bytes(self._frontier), self.now
+
+    def _seal(self, prepared: Prepared) -> Receipt:
+        seq = self._frontier.size
+        data = entry.seal(prepared.unsealed, seq, self._prev, self._recorded_at)
+        leaf = leaf_hash(data)
+        self._frontier.push(leaf)
+        self._head = leaf
+        self._prev = base64url.encode(leaf)
+        event = prepared.event
+        target = event.targets[0] if event.targets else None
+        self.events.append((
+            self.tenant, seq, self.now, prepared.occurred_at, prepared.id,
+            event.action, prepared.category, prepared.operation, event.outcome, event.source,
+            event.actor.type, event.actor.id, target.type if target else None, target.id if target else None,
+            leaf, data,
+        ))  # fmt: skip
+        self.personal.append((self.tenant, seq, self.now, *map(prepared.disclosures.get, GROUPS), prepared.fingerprint))
+        return Receipt(prepared.id, seq, self.now, leaf, created=True)
+
+
+def _lock_arguments(tenant: str, batch: Sequence[Prepared], rules: Rules, *, again: bool) -> tuple[object, ...]:
+    ids = [p.id for p in batch if again or p.id_given]
+    return tenant, _new_origin(rules) if rules.auto_tenants else None, ids, _since(ids)
+
+
+def _since(ids: Sequence[UUID]) -> datetime | str:
+    """From when on an event under one of `ids` can have been recorded.
+
+    Not before a UUIDv7 was made; a day is allowed for clocks that run ahead, which intake holds them to. So a
+    retry is looked for in this month's partition and not in all there are.
+    """
+    made = [made_at(i) for i in ids]
+    return "-infinity" if not made or None in made else min(m for m in made if m) - timedelta(days=1)
+
+
+def _new_origin(rules: Rules) -> str:
+    """`<host>/<ULID>`: 48 bits of time and 80 of chance in Crockford's base 32, nothing of the customer."""
+    value = int.from_bytes(int(datetime.now(UTC).timestamp() * 1000).to_bytes(6) + os.urandom(10))
+    return f"{rules.host}/" + "".join("0123456789ABCDEFGHJKMNPQRSTVWXYZ"[value >> s & 31] for s in range(125, -5, -5))
+
+
+def _first(tenant: str, origin: str, catalog: Catalog, now: datetime) -> Prepared:
+    """Entry 0, which says whose ledger this is."""
+    return prepare(
+        Event(
+            tenant_id=tenant,
+            action="ledger.created",
+            actor=Actor(type="system", name="Indelible"),
+            source="background",
+            metadata={"origin": origin, "format": entry.VERSION, "tenant_id": tenant},
+        ),
+        catalog,
+        now=now,
+    )
+
+
+def _known(found: Sequence[object]) -> dict[UUID, _Known]:
+    """What `lock_ledger` found: five arrays of one length, or NULLs."""
+    ids, seqs, times, leaves, fingerprints = cast("Sequence[Sequence[Any] | None]", found)
+    return {
+        i: _Known(Receipt(i, seq, time.astimezone(UTC), leaf, created=False), fingerprint)
+        for i, seq, time, leaf, fingerprint in zip(
+            ids or (), seqs or (), times or (), leaves or (), fingerprints or (), strict=True
+        )
+    }
+
+
+async def _pipelined(
+    connection: Connection, query: str, arguments: Sequence[Sequence[object]]
+) -> list[Sequence[object] | None]:
+    """The first row of `query` for each of `arguments`, in one round trip."""
+    statement = query.encode()
+    if len(arguments) == 1:
+        return [await (await connection.execute(statement, arguments[0], prepare=True)).fetchone()]
+    async with connection.pipeline():
+        cursors = [await connection.execute(statement, a, prepare=True) for a in arguments]
+        return [await cursor.fetchone() for cursor in cursors]
+
+
+async def _store(connection: Connection, growths: Sequence[_Growth]) -> None:
+    grown = [growth for growth in growths if growth.events]
+    await _write(connection, grown)
+    await _pipelined(connection, _MOVE, [growth.move() for growth in grown])
+
+
+async def _write(connection: Connection, growths: Sequence[_Growth]) -> None:
+    months: defaultdict[date, list[_Growth]] = defaultdict(list)
+    for growth in growths:
+        months[growth.now.date().replace(day=1)].append(growth)
+    for month, grown in months.items():
+        try:
+            await _copy(connection, "events", month, _EVENT_COLUMNS, [r for g in grown for r in g.events])
+            await _copy(connection, "event_personal", month, _PERSONAL_COLUMNS, [r for g in grown for r in g.personal])
+        except psycopg.errors.UndefinedTable as error:
+            raise MissingMonth(month) from error
+
+
+async def _copy(
+    connection: Connection, table: str, month: date, columns: Mapping[str, str], rows: Sequence[Sequence[object]]
+) -> None:
+    # Into the month itself: PostgreSQL refuses COPY into a table under row security.
+    statement = sql.SQL("COPY indelible.{} ({}) FROM STDIN (FORMAT BINARY)").format(
+        sql.Identifier(f"{table}_{month:%Y_%m}"), sql.SQL(", ").join(map(sql.Identifier, columns))
+    )
+    async with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.set_types(list(columns.values()))
+        for row in rows:
+            await copy.write_row(row)

@@ -1,0 +1,6 @@
+"""An embedded PostgreSQL, for development, the demo and the tests."""
+
+from indelible.store.embedded.account import EmbeddedError
+from indelible.store.embedded.postgres import DATABASE, SERVICE_ROLE, EmbeddedPostgres
+
+__all__ = ["DATABASE", "SERVICE_ROLE", "EmbeddedError", "EmbeddedPostgres"]

@@ -1,0 +1,114 @@
+"""Migrations: plain SQL files, applied in order, once, all in one transaction under a lock."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib.resources import files
+from typing import cast
+
+import psycopg
+from psycopg import sql
+
+from indelible.store.errors import StoreError, StoreUnavailable
+from indelible.store.months import MONTHS_AHEAD
+from indelible.store.session import Database, first_line
+
+__all__ = ["Migration", "migrate", "migrations", "unapplied"]
+
+
+_LOCK = 0x1DE1B1E
+_APPLIED = "SELECT version, sha256 FROM indelible.migrations"
+_RUNTIME_ROLES = ("writer", "reader", "control")
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    version: int
+    name: str
+    text: str
+
+    @property
+    def sha256(self) -> str:
+        return sha256(self.text.encode()).hexdigest()
+
+
+def migrations() -> list[Migration]:
+    """All there are, in order. Number 0 makes the roles and is run each time."""
+    folder = files("indelible.store") / "migrations"
+    found = sorted((f for f in folder.iterdir() if f.name.endswith(".sql")), key=lambda f: f.name)
+    return [Migration(int(f.name[:4]), f.name.removesuffix(".sql"), f.read_text("utf-8")) for f in found]
+
+
+def migrate(url: str, *, service: str | None = None) -> list[str]:
+    """Brings the database up to date, and returns the names of the migrations that it ran.
+
+    `url` logs in as a superuser, or as a role with CREATEROLE that may create schemas in the database. `service` is
+    the role that the service logs in as; it becomes a member of the runtime roles, and of no other.
+
+    Raises `StoreError` where a migration fails or the database is of a later version, `StoreUnavailable` where
+    there is no database.
+    """
+    try:
+        with psycopg.connect(url, application_name="indelible migrate") as connection:
+            return _migrate(connection, service)
+    except psycopg.OperationalError as error:
+        raise StoreUnavailable(f"PostgreSQL does not answer: {str(error).strip()}") from error
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise StoreError(
+            f"the migrating role may not do all it has to: {error.diag.message_primary}. It needs CREATEROLE and "
+            "CREATE on the database, or a superuser; see docs/operations.md"
+        ) from error
+
+
+async def unapplied(database: Database) -> list[str]:
+    """The names of the migrations that the service's database still needs. Raises `StoreError`."""
+    try:
+        async with database.transaction("control") as connection:
+            cursor = await connection.execute(_APPLIED)
+            return _pending(cast("list[tuple[int, str]]", await cursor.fetchall()))
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise StoreError(
+            f"{first_line(error)}: the role that the service logs in as lacks its runtime roles; "
+            "`indelible migrate --service ROLE` grants them"
+        ) from error
+    except (psycopg.errors.InvalidParameterValue, psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedTable):
+        return _pending([])  # there is no such role, schema or table yet
+
+
+def _pending(applied: Iterable[tuple[int, str]]) -> list[str]:
+    """What has not run yet. Raises `StoreError` where the database is not one of this version's past."""
+    known = {m.version: m for m in migrations() if m.version}
+    done = dict(applied)
+    for version, checksum in done.items():
+        if version not in known:
+            raise StoreError(f"the database has migration {version}, which this version of Indelible does not know")
+        if known[version].sha256 != checksum:
+            raise StoreError(f"migration {known[version].name} is not the one that this database was made with")
+    return [m.name for version, m in known.items() if version not in done]
+
+
+def _migrate(connection: psycopg.Connection, service: str | None) -> list[str]:
+    # The whole transaction, so that of several that start at once one works and the others find it done.
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+    roles, *steps = migrations()
+    connection.execute(roles.text.encode())
+    todo = _pending(connection.execute(_APPLIED))
+    for step in steps:
+        if step.name in todo:
+            connection.execute(step.text.encode())
+            connection.execute(
+                "INSERT INTO indelible.migrations (version, name, sha256) VALUES (%s, %s, %s)",
+                (step.version, step.name, step.sha256),
+            )
+    connection.execute(
+        "SELECT indelible.ensure_month((now() AT TIME ZONE 'UTC' + make_interval(months => ahead))::date) "
+        "FROM generate_series(0, %s) ahead",
+        (MONTHS_AHEAD,),
+    )
+    connection.execute("RESET ROLE")
+    if service is not None:
+        for role in _RUNTIME_ROLES:
+            connection.execute(
+                sql.SQL("GRANT {} TO {}").format(sql.Identifier(f"indelible_{role}"), sql.Identifier(service))
+            )
+    return todo

@@ -1,0 +1,143 @@
+"""The settings: what is accepted, what is refused and how it is said, and that the page about them is true."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from indelible.settings import Settings, SettingsError, document
+
+ADMIN_KEY = "k3y-with-20-characters"
+DATABASE_URL = "postgresql://service:s3cret@db.example:5432/indelible"
+
+
+def problems(environ: dict[str, str]) -> tuple[str, ...]:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_env(environ)
+    return caught.value.problems
+
+
+def test_nothing_set_gives_the_defaults() -> None:
+    settings = Settings.from_env({"PATH": "/bin"})
+    assert (settings.host, settings.port, settings.workers) == ("127.0.0.1", 8750, 1)
+    assert (settings.database_url, settings.migration_url, settings.admin_key) == (None, None, None)
+    assert (settings.auto_tenants, settings.strict, settings.catalog) == (True, False, None)
+    assert (settings.ledger_host, settings.lanes, settings.pool_size) == ("indelible.local", 4, 8)
+    assert (settings.append_timeout, settings.statement_timeout) == (10.0, 10.0)
+    assert settings.log_level == "info"
+
+
+def test_an_empty_variable_counts_as_absent() -> None:
+    assert Settings.from_env({"INDELIBLE_PORT": "", "INDELIBLE_ADMIN_KEY": ""}) == Settings.from_env({})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("database_url", DATABASE_URL, DATABASE_URL),
+        ("database_url", "host=/run/pg dbname=indelible", "host=/run/pg dbname=indelible"),
+        ("admin_key", ADMIN_KEY, ADMIN_KEY),
+        ("host", "0.0.0.0", "0.0.0.0"),
+        ("host", "::1", "::1"),
+        ("host", "audit.internal", "audit.internal"),
+        ("port", "65535", 65535),
+        ("workers", "4", 4),
+        ("auto_tenants", "no", False),
+        ("strict", "TRUE", True),
+        ("strict", "1", True),
+        ("catalog", "/", Path("/")),
+        ("ledger_host", "audit.example.com", "audit.example.com"),
+        ("lanes", "64", 64),
+        ("append_timeout", "2.5", 2.5),
+        ("log_format", "JSON", "json"),
+        ("log_level", "Warning", "warning"),
+    ],
+)
+def test_a_good_value_is_read(name: str, value: str, expected: object) -> None:
+    assert getattr(Settings.from_env({f"INDELIBLE_{name.upper()}": value}), name) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("INDELIBLE_DATABASE_URL", "mysql://host/indelible"),
+        ("INDELIBLE_DATABASE_URL", "postgresql+psycopg://host/indelible"),
+        ("INDELIBLE_ADMIN_KEY", "too-short"),
+        ("INDELIBLE_ADMIN_KEY", "long enough but with spaces"),
+        ("INDELIBLE_HOST", "http://127.0.0.1"),
+        ("INDELIBLE_HOST", "127.0.0.1:8750"),
+        ("INDELIBLE_HOST", "127.0.0.256"),
+        ("INDELIBLE_PORT", "0"),
+        ("INDELIBLE_PORT", "65536"),
+        ("INDELIBLE_PORT", "8_750"),
+        ("INDELIBLE_PORT", "８７５０"),
+        ("INDELIBLE_PORT", " 8750"),
+        ("INDELIBLE_WORKERS", "two"),
+        ("INDELIBLE_AUTO_TENANTS", "maybe"),
+        ("INDELIBLE_CATALOG", "/no/such/catalog.toml"),
+        ("INDELIBLE_CATALOG", "x" * 5000),
+        ("INDELIBLE_LEDGER_HOST", "https://audit.example.com"),
+        ("INDELIBLE_LANES", "65"),
+        ("INDELIBLE_APPEND_TIMEOUT", "nan"),
+        ("INDELIBLE_APPEND_TIMEOUT", "1e3"),
+        ("INDELIBLE_STATEMENT_TIMEOUT", "0"),
+        ("INDELIBLE_LOG_FORMAT", "xml"),
+        ("INDELIBLE_LOG_LEVEL", "chatty"),
+    ],
+)
+def test_a_bad_value_is_named_with_what_is_expected(name: str, value: str) -> None:
+    (problem,) = problems({name: value})
+    assert problem.startswith(f"{name}: expected ")
+    assert "found" in problem
+
+
+def test_all_that_is_wrong_is_said_at_once() -> None:
+    found = problems({"INDELIBLE_PORT": "http", "INDELIBLE_LANES": "0", "INDELIBLE_WORKERS": "2"})
+    assert found == (
+        "INDELIBLE_LANES: expected a whole number, 1 to 64, found '0'",
+        "INDELIBLE_PORT: expected a whole number, 1 to 65535, found 'http'",
+    )
+
+
+def test_a_secret_is_neither_in_an_error_nor_in_the_repr() -> None:
+    """Errors and reprs end in logs."""
+    said = problems({"INDELIBLE_ADMIN_KEY": "s3cret key", "INDELIBLE_DATABASE_URL": "postgres//u:s3cret@h/d?x"})
+    assert len(said) == 2
+    assert "s3cret" not in " ".join(said)
+    shown = repr(Settings.from_env({"INDELIBLE_ADMIN_KEY": ADMIN_KEY, "INDELIBLE_DATABASE_URL": DATABASE_URL}))
+    assert "s3cret" not in shown
+    assert ADMIN_KEY not in shown
+
+
+def test_an_unknown_name_is_an_error_with_the_likely_one() -> None:
+    assert problems({"INDELIBLE_PROT": "1"}) == (
+        "INDELIBLE_PROT: there is no such setting; did you mean INDELIBLE_PORT?",
+    )
+    assert problems({"INDELIBLE_QUUX_ZORK": "1"})[0].endswith("see docs/settings.md for those there are")
+
+
+def test_what_kubernetes_and_the_client_set_is_passed_over() -> None:
+    """A Service named `indelible` must not keep its own pods from starting."""
+    others = {
+        "INDELIBLE_PORT": "tcp://10.3.2.1:8750",
+        "INDELIBLE_PORT_8750_TCP_ADDR": "10.3.2.1",
+        "INDELIBLE_SERVICE_HOST": "10.3.2.1",
+        "INDELIBLE_SERVICE_PORT_HTTP": "8750",
+        "INDELIBLE_URL": "http://127.0.0.1:8750",
+        "INDELIBLE_KEY": "key",
+    }
+    assert Settings.from_env(others) == Settings.from_env({})
+
+
+def test_migrations_use_the_services_database_unless_told_otherwise() -> None:
+    assert Settings.from_env({"INDELIBLE_DATABASE_URL": DATABASE_URL}).migration_url == DATABASE_URL
+    owner = "postgresql://owner@db.example/indelible"
+    both = Settings.from_env({"INDELIBLE_DATABASE_URL": DATABASE_URL, "INDELIBLE_MIGRATION_URL": owner})
+    assert (both.database_url, both.migration_url) == (DATABASE_URL, owner)
+    assert "INDELIBLE_DATABASE_URL" in problems({"INDELIBLE_MIGRATION_URL": owner})[0]
+
+
+def test_the_page_about_the_settings_is_up_to_date() -> None:
+    page = Path(__file__).parent.parent / "docs" / "settings.md"
+    assert page.read_text() == document(), "write it again: python -m indelible.settings > docs/settings.md"
