@@ -120,6 +120,9 @@ class Context(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=Tru
     session_id: Text | None = None
 
 
+_NO_CONTEXT = Context()
+
+
 class Event(Struct, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """One thing that happened."""
 
@@ -132,7 +135,7 @@ class Event(Struct, forbid_unknown_fields=True, omit_defaults=True, kw_only=True
     changes: dict[str, Change] = {}
     outcome: Outcome = "success"
     source: Source = "api"
-    context: Context = Context()
+    context: Context = _NO_CONTEXT
     metadata: dict[str, Any] = {}
 
 
@@ -169,12 +172,17 @@ def parse(raw: bytes | memoryview) -> Event:
         )
     raw = bytes(raw)
     event = _decode(raw)
-    if b"\\u" in raw:
-        _refuse_unstorable(raw)
+    if event.context == _NO_CONTEXT:
+        event.context = _NO_CONTEXT  # {} and nothing are the same content
     if event.occurred_at is not None:
         event.occurred_at = _utc_milliseconds(event.occurred_at)
-    if event.metadata or event.changes:
-        mask_secrets(event)
+    try:
+        if b"\\u" in raw:
+            _refuse_unstorable(raw)
+        if event.metadata or event.changes:
+            mask_secrets(event)
+    except RecursionError:
+        raise _too_deep() from None
     return event
 
 
@@ -202,7 +210,11 @@ def _decode(raw: bytes) -> Event:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidEvent("malformed_json", FieldError("", _why_malformed(raw, error)), malformed=True) from None
     except RecursionError:
-        raise InvalidEvent("malformed_json", FieldError("", "is nested too deeply"), malformed=True) from None
+        raise _too_deep() from None
+
+
+def _too_deep() -> InvalidEvent:
+    return InvalidEvent("malformed_json", FieldError("", "is nested too deeply"), malformed=True)
 
 
 def _why_malformed(raw: bytes, error: Exception) -> str:

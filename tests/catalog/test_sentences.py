@@ -101,6 +101,14 @@ def test_a_name_can_not_forge_a_sentence(name: str, shown: str) -> None:
     assert sentence("user.removed", user(name)) == f"Sarah Chen removed {shown}"
 
 
+def test_a_cut_name_keeps_its_quotation_marks() -> None:
+    """A name whose closing mark were cut off would go over into our own words."""
+    document = Target(type="document", name="Sarah Chen shared " * 20)
+    for action in ("document.viewed", "record.deleted", "widget.deleted"):
+        shown = sentence(action, document)
+        assert shown.count("“") == shown.count("”") == 1
+
+
 def test_long_values_are_cut() -> None:
     """One value can't push the rest of a sentence out of sight."""
     shown = sentence("user.suspended", user("A" * 1024), metadata={"reason": "b" * 5000})

@@ -1,4 +1,4 @@
-"""Whatever an application passes becomes an event that the service takes, or a refusal that it can catch. No network."""
+"""Whatever an application passes becomes an event that the service takes, or a refusal that it can catch."""
 
 from __future__ import annotations
 

@@ -28,6 +28,7 @@ def make_filter(name: str, arguments: list[str]) -> Filter:
 
 
 def _default(fallback: str) -> Filter:
+    # The compiler shows the fallback itself, so that what was shaped is not shaped twice.
     return lambda value: fallback if value is None else text.plain(value)
 
 

@@ -140,19 +140,22 @@ class _Parser:
             raise TemplateError(start + 1, "this { is never closed; write } after the field, or {{")
         self.at = end + 1
         path, *pipeline = inside.split("|")
+        calls = [call.split(":") for call in pipeline]
         try:
+            filters = [make_filter(name, arguments) for name, *arguments in calls]
             get, text = self._path(path, first=start == 0)
-            filters = [make_filter(name, arguments) for name, *arguments in (f.split(":") for f in pipeline)]
+            _check_order([name for name, *_ in calls], path, text=text)
         except ValueError as error:
             raise TemplateError(start + 2, str(error)) from None
+        fallback = calls[-1][1] if calls and calls[-1][0] == "default" else None
         if not depth:
-            if path != "actor" and not any(f.startswith("default:") for f in pipeline):
+            if path != "actor" and fallback is None:
                 raise TemplateError(
                     start + 2,
                     f"{{{path}}} may be missing: give it |default:some words, or put it in [ ] so that it can vanish",
                 )
             self.solid = True
-        return _shaped(get, filters, text=text)
+        return _shaped(get, filters if fallback is None else filters[:-1], fallback, text=text)
 
     def _path(self, path: str, *, first: bool) -> tuple[Getter, bool]:
         """How to get the value at `path`, and whether it is in words already. Raises `ValueError`."""
@@ -172,19 +175,28 @@ class _Parser:
         raise ValueError(f"an event has no field {path!r}; there are {', '.join([*_PHRASES, *_FIELDS])}, {_MORE}")
 
 
-def _shaped(get: Getter, filters: list[Filter], *, text: bool) -> Part:
-    if not filters:
-        return get if text else (lambda event: plain(get(event)))  # type: ignore[return-value]
-    if len(filters) == 1:
-        only = filters[0]
-        return lambda event: only(get(event))
+def _check_order(names: list[str], path: str, *, text: bool) -> None:
+    """Raises `ValueError` for a filter that would cut what the one before it has made."""
+    if "default" in names[:-1]:
+        raise ValueError("the filter default comes last")
+    shaping = names[:-1] if names[-1:] == ["default"] else names
+    if text and shaping:
+        raise ValueError(f"{{{path}}} is in words already; only the filter default can follow it")
+    # What is cut after it was quoted has lost its closing mark, and could pass for our own words.
+    if "quote" in shaping[:-1]:
+        raise ValueError("the filter quote comes last; only default can follow it")
 
+
+def _shaped(get: Getter, filters: list[Filter], fallback: str | None, *, text: bool) -> Part:
     def shape(event: Event) -> str | None:
         value = get(event)
         for apply in filters:
             value = apply(value)
-        return value if isinstance(value, str) else None
+        shown = value if isinstance(value, str) else None
+        return fallback if shown is None else shown
 
+    if not text and not filters:
+        filters = [plain]
     return shape
 
 

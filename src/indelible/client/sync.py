@@ -78,7 +78,7 @@ class AuditLog:
 
     def close(self) -> None:
         """Closes the connections."""
-        if True:
+        if self._owns_http:
             self._http.close()
 
     def __enter__(self) -> Self:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import lru_cache
 from json.encoder import encode_basestring as quote  # RFC 8785's escapes: \b \t \n \f \r \" \\ and \u00xx
 from typing import NamedTuple
 
@@ -73,12 +73,12 @@ def genesis(origin: str) -> str:
 
 def millis(moment: datetime) -> str:
     """`2026-11-21T09:30:00.123Z`. `moment` is in UTC; zero fractions stay written out."""
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z".zfill(24)
+    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def micros(moment: datetime) -> str:
     """`2026-11-21T09:30:00.123456Z`. `moment` is in UTC."""
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond:06}Z".zfill(27)
+    return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def unsealed(
@@ -157,12 +157,13 @@ def parse(data: bytes) -> Entry:
     )  # fmt: skip
 
 
+@lru_cache(maxsize=4096)
 def _object(subject: Subject) -> str:
     identifier = "" if subject.id is None else f'"id":{quote(subject.id)},'
     return f'{{{identifier}"type":{quote(subject.type)}}}'
 
 
-@cache
+@lru_cache(maxsize=1024)
 def _label(label: str | None) -> str:
     return "null" if label is None else quote(label)
 

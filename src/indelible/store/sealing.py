@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -26,8 +26,7 @@ _json = msgspec.json.Encoder()
 _stable_json = msgspec.json.Encoder(order="sorted")
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """An event on its way into the ledger: everything that can be computed before the ledger is locked."""
 
     event: Event
@@ -80,7 +79,10 @@ def uuid7(now: datetime) -> UUID:
 
 def made_at(event_id: UUID) -> datetime | None:
     """When an id was made, as far as a UUIDv7 tells; None for other ids."""
-    return datetime.fromtimestamp((event_id.int >> 80) / 1000, UTC) if event_id.version == 7 else None
+    value = event_id.int
+    if value >> 76 & 0xF != 7 or value >> 62 & 0x3 != 2:
+        return None
+    return datetime.fromtimestamp((value >> 80) / 1000, UTC)
 
 
 def _disclosures(event: Event) -> dict[str, Disclosure]:
