@@ -19,6 +19,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 __all__ = [
     "MASK",
+    "MAX_DEPTH",
     "MAX_EVENT_BYTES",
     "Actor",
     "ActorType",
@@ -49,6 +50,9 @@ MAX_AHEAD = timedelta(minutes=5)
 
 MAX_AGE = timedelta(days=30)
 """Older events are history and need the scope `events:import`."""
+
+MAX_DEPTH = 64
+"""How deeply metadata, or one side of a change, may be nested."""
 
 MASK = "[masked]"
 """What stands in place of a value under a key that names a secret."""
@@ -176,13 +180,10 @@ def parse(raw: bytes | memoryview) -> Event:
         event.context = _NO_CONTEXT  # {} and nothing are the same content
     if event.occurred_at is not None:
         event.occurred_at = _utc_milliseconds(event.occurred_at)
-    try:
-        if b"\\u" in raw:
-            _refuse_unstorable(raw)
-        if event.metadata or event.changes:
-            mask_secrets(event)
-    except RecursionError:
-        raise _too_deep() from None
+    if event.metadata or event.changes:
+        mask_secrets(event)  # first: it refuses what is nested too deeply for the rest
+    if b"\\u" in raw:
+        _refuse_unstorable(raw)
     return event
 
 
@@ -214,7 +215,7 @@ def _decode(raw: bytes) -> Event:
 
 
 def _too_deep() -> InvalidEvent:
-    return InvalidEvent("malformed_json", FieldError("", "is nested too deeply"), malformed=True)
+    return InvalidEvent("malformed_json", FieldError("", f"is nested more than {MAX_DEPTH} deep"), malformed=True)
 
 
 def _why_malformed(raw: bytes, error: Exception) -> str:
@@ -224,10 +225,11 @@ def _why_malformed(raw: bytes, error: Exception) -> str:
 
 
 def _utc_milliseconds(moment: datetime) -> datetime:
-    try:
-        moment = moment.astimezone(UTC)
-    except OverflowError:
-        raise InvalidEvent("invalid_time", FieldError("/occurred_at", "is outside the years 1 to 9999")) from None
+    if moment.tzinfo is not UTC:
+        try:
+            moment = moment.astimezone(UTC)
+        except OverflowError:
+            raise InvalidEvent("invalid_time", FieldError("/occurred_at", "is outside the years 1 to 9999")) from None
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
@@ -324,16 +326,16 @@ _SECRET_WORDS = frozenset(
     "password passwords pin pwd secret secrets signature token tokens totp".split()
 )
 _SECRET_PAIRS = frozenset(
-    "accesskey apikey apisecret authheader backupcodes cardno cardnumber ccnumber creditcard debitcard encryptionkey "
-    "privatekey recoverycode recoverycodes secretkey securitycode sessionkey setcookie signingkey socialsecurity "
-    "socialsecuritynumber sshkey ssn".split()
+    "accesskey accesskeys apikey apikeys apisecret authheader backupcodes cardno cardnumber ccnumber creditcard "
+    "debitcard encryptionkey passwordhash privatekey recoverycode recoverycodes secretkey securitycode sessionkey "
+    "setcookie signingkey socialsecurity socialsecuritynumber sshkey ssn".split()
 )
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
 @lru_cache(maxsize=4096)
 def _names_secret(key: str) -> bool:
-    words = [w.lower() for w in _WORD.findall(key)]
+    words = [w.lower() for w in _WORD.findall(key)]  # digits are no word: password2 names one too
     return bool(words) and (
         words[-1] in _SECRET_WORDS
         or "".join(words) in _SECRET_PAIRS
@@ -355,11 +357,13 @@ def mask_secrets(event: Event) -> None:
             change.from_, change.to = _masked(change.from_), _masked(change.to)
 
 
-def _masked(value: Any) -> Any:
+def _masked(value: Any, depth: int = 0) -> Any:
+    if depth > MAX_DEPTH:
+        raise _too_deep()
     if isinstance(value, dict):
-        return {k: _hidden(v) if _names_secret(k) else _masked(v) for k, v in value.items()}
+        return {k: _hidden(v) if _names_secret(k) else _masked(v, depth + 1) for k, v in value.items()}
     if isinstance(value, list):
-        return [_masked(item) for item in value]
+        return [_masked(item, depth + 1) for item in value]
     return value
 
 

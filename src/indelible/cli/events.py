@@ -80,6 +80,7 @@ def list_events(
         str | None, typer.Option(help="From then on: RFC 3339, or back from now (30m, 24h, 7d, 2w).")
     ] = None,
     until: Annotated[str | None, typer.Option(help="Before then; as --since.")] = None,
+    q: Annotated[str | None, typer.Option(help="Words, all of which occur.", metavar="WORDS")] = None,
     action: Annotated[list[str] | None, typer.Option(help="May be repeated: any of them.")] = None,
     actor_id: Annotated[list[str] | None, typer.Option()] = None,
     target_type: Annotated[list[str] | None, typer.Option()] = None,
@@ -91,7 +92,7 @@ def list_events(
     """List a tenant's events as sentences, newest first, in your time zone."""
     many = {"action": action, "actor_id": actor_id, "target_type": target_type, "target_id": target_id}
     given = [("tenant_id", tenant)]
-    given += [(name, value) for name, value in (("since", since), ("until", until)) if value is not None]
+    given += [(name, value) for name, value in (("since", since), ("until", until), ("q", q)) if value is not None]
     given += [(name, value) for name, values in many.items() for value in values or []]
     try:
         query = TimelineQuery.parse(given, now=datetime.now(UTC))

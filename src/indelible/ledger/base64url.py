@@ -3,15 +3,20 @@
 from base64 import urlsafe_b64decode
 from binascii import b2a_base64
 
-__all__ = ["decode", "encode"]
+__all__ = ["decode", "encode", "to_bytes"]
 
 
 _URLSAFE = bytes.maketrans(b"+/", b"-_")
 
 
 def encode(data: bytes) -> str:
+    return to_bytes(data).decode("ascii")
+
+
+def to_bytes(data: bytes) -> bytes:
+    """The text as ASCII bytes."""
     # binascii rather than base64.urlsafe_b64encode: an append does this a dozen times an event.
-    return b2a_base64(data, newline=False).translate(_URLSAFE, b"=").decode("ascii")
+    return b2a_base64(data, newline=False).translate(_URLSAFE, b"=")
 
 
 def decode(text: str) -> bytes:

@@ -23,7 +23,7 @@ Disclosure = bytes
 
 def disclose(name: str, value: bytes, salt: bytes) -> Disclosure:
     """The disclosure of `value` (JSON, UTF-8) under `name`. `salt` is 16 random bytes, used once."""
-    return b'["%s","%s",%s]' % (base64url.encode(salt).encode(), name.encode(), value)
+    return b'["%s","%s",%s]' % (base64url.to_bytes(salt), name.encode(), value)
 
 
 def text(disclosure: Disclosure) -> str:
@@ -33,7 +33,7 @@ def text(disclosure: Disclosure) -> str:
 
 def digest(disclosure: Disclosure) -> str:
     """What an entry's `_sd` holds of it."""
-    return base64url.encode(sha256(text(disclosure).encode()).digest())
+    return base64url.encode(sha256(base64url.to_bytes(disclosure)).digest())
 
 
 def open_disclosure(disclosure: Disclosure) -> tuple[str, Any]:

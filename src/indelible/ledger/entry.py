@@ -76,6 +76,7 @@ def millis(moment: datetime) -> str:
     return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
+@lru_cache(maxsize=256)  # all events of a transaction are recorded at once
 def micros(moment: datetime) -> str:
     """`2026-11-21T09:30:00.123456Z`. `moment` is in UTC."""
     return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from indelible.ledger import base64url, entry
 from indelible.ledger.disclosure import GROUPS, Disclosure, digest, open_disclosure
-from indelible.ledger.tree import Frontier, leaf_hash
+from indelible.ledger.tree import HASH_BYTES, Frontier, leaf_hash
 
 __all__ = ["Chain", "Contradiction"]
 
@@ -52,9 +52,9 @@ class Chain:
         last = seq - 1
         missing = f"entry {self.size} is missing" if last == self.size else f"entries {self.size} to {last} are missing"
         self.contradictions.append(Contradiction(self.size, missing))
-        # The hashes of what is missing are unknown; the root will not fit, and that is right.
-        while self.size < seq:
-            self.frontier.push(bytes(32))
+        # The hashes of what is missing are unknown; the root will not fit, and that is right. The gap is no loop:
+        # somebody may have written 2^62 into a row.
+        self.frontier = Frontier(seq, bytes(HASH_BYTES * seq.bit_count()))
         self._prev = None
 
     def add(self, data: bytes, stored_leaf: bytes, disclosures: Iterable[Disclosure]) -> entry.Entry | None:

@@ -4,8 +4,8 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from litestar import Litestar
-from litestar.enums import ScopeType
+from litestar import Litestar, Response, post, route
+from litestar.enums import HttpMethod, ScopeType
 from litestar.types import HTTPScope, Receive, Scope, Send
 
 from indelible.catalog import Catalog
@@ -13,6 +13,7 @@ from indelible.server.docs import docs, openapi_json
 from indelible.server.health import healthz, readyz
 from indelible.server.ingest import Ingest
 from indelible.server.logs import configure_logs
+from indelible.server.problems import Problem
 from indelible.server.reading import event, timeline
 from indelible.server.responses import problem_response
 from indelible.server.run import end_with_parent
@@ -22,6 +23,18 @@ from indelible.settings import Settings
 __all__ = ["Application", "create"]
 
 
+@post(["/api/audit-log", "/api/audit-log/batch"])
+async def _ingest() -> None:
+    """Tells the router, and so the header `Allow`, that there is a POST; `Application` takes it before it gets here."""
+    raise Problem(404, "no_such_route", "write the address exactly so: /api/audit-log or /api/audit-log/batch")
+
+
+@route("/api/audit-log", http_method=HttpMethod.OPTIONS)
+async def _options() -> Response[None]:
+    """Litestar's own answer knows the methods of one handler, and this address has two."""
+    return Response(None, status_code=204, headers={"allow": "GET, OPTIONS, POST"})
+
+
 class Application:
     """Litestar, with the two routes that carry the load in front of it."""
 
@@ -29,7 +42,7 @@ class Application:
         self._settings = settings
         self._fast: dict[str, Callable[[HTTPScope, Receive, Send], Awaitable[None]]] = {}
         self.litestar = Litestar(
-            [timeline, event, healthz, readyz, openapi_json, docs],
+            [_options, _ingest, timeline, event, healthz, readyz, openapi_json, docs],
             lifespan=[self._lifespan],
             exception_handlers={Exception: problem_response},
             openapi_config=None,

@@ -1,6 +1,7 @@
 """Query parameters: declared once, here, for reading them and for the API's description."""
 
 import re
+import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from indelible.store.read import BadCursor, Column, Cursor, Filter
 __all__ = ["EVENT_ID", "PARAMETERS", "TENANT", "EventQuery", "Parameter", "TimelineQuery"]
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 1000
+_MAX_QUERY = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,10 @@ PARAMETERS = (
     Parameter("target_id", "The primary target's id.", _WORD, aliases=("resource_id",), repeatable=True),
     Parameter("target_type", "The primary target's type.", _WORD, aliases=("resource_type",), repeatable=True),
     Parameter(
+        "q", "Words, all of which occur in names, e-mail and IP addresses, changes or metadata; beginnings will do.",
+        {"type": "string", "minLength": 1, "maxLength": _MAX_QUERY}, example="sarah",
+    ),
+    Parameter(
         "limit", f"Events a page, {DEFAULT_LIMIT} if absent.",
         {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
     ),
@@ -69,6 +75,8 @@ PARAMETERS = (
         "cursor", "next_cursor of the page before, for the next, older page.", {"type": "string", "minLength": 1}
     ),
 )  # fmt: skip
+
+_PUNCTUATION = string.punctuation + "“”‘’„«»…"
 
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 _SPANS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
@@ -91,7 +99,7 @@ class TimelineQuery:
         equal = {cast("Column", p.name): values for p in PARAMETERS if p.repeatable and (values := reader.words(p))}
         query = cls(
             tenant=reader.tenant(),
-            where=Filter(reader.moment("since", now), reader.moment("until", now), equal),
+            where=Filter(reader.moment("since", now), reader.moment("until", now), equal, reader.search()),
             limit=reader.limit(),
             after=reader.cursor(),
         )
@@ -153,6 +161,15 @@ class _Reader:
             elif not 1 <= len(value) <= _WORD["maxLength"] or "\0" in value:  # type: ignore[operator]
                 self._wrong(parameter.name, "must have 1 to 256 characters, none of them NUL")
         return tuple(values)
+
+    def search(self) -> tuple[str, ...]:
+        value = self._single("q")
+        if value is None:
+            return ()
+        words = tuple(filter(None, (word.strip(_PUNCTUATION) for word in value.split())))
+        if not words or len(value) > _MAX_QUERY or "\0" in value:
+            self._wrong("q", f"must hold a word, and at most {_MAX_QUERY} characters, none of them NUL")
+        return words
 
     def moment(self, name: str, now: datetime) -> datetime | None:
         value = self._single(name)

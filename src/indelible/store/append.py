@@ -9,7 +9,6 @@ from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 import psycopg
-from psycopg import sql
 
 from indelible.catalog import Catalog
 from indelible.event import Actor, Event, InvalidEvent
@@ -68,7 +67,7 @@ _EVENT_COLUMNS = {
     "entry": "bytea",
 }  # fmt: skip
 _PERSONAL_COLUMNS = {
-    "tenant_id": "text", "seq": "int8", "recorded_at": "timestamptz", **dict.fromkeys(GROUPS, "bytea"),
+    "tenant_id": "text", "seq": "int8", "recorded_at": "timestamptz", **dict.fromkeys(GROUPS, "text"),
     "fingerprint": "bytea",
 }  # fmt: skip
 
@@ -92,16 +91,18 @@ async def append(
         _LOCK,
         [_lock_arguments(t, [batch[i] for i in by_tenant[t]], rules, again=again) for t in sorted(by_tenant)],
     )
-    answers: list[Receipt | InvalidEvent] = [UnknownTenant(p.event.tenant_id) for p in batch]
+    answers: dict[int, Receipt | InvalidEvent] = {}
     growths = []
     for tenant, locked in zip(sorted(by_tenant), locks, strict=True):
-        if locked is not None:
-            growth = _Growth(tenant, locked, rules)
-            growths.append(growth)
-            for index in by_tenant[tenant]:
-                answers[index] = growth.add(batch[index])
+        if locked is None:
+            answers |= dict.fromkeys(by_tenant[tenant], UnknownTenant(tenant))
+            continue
+        growth = _Growth(tenant, locked, rules)
+        growths.append(growth)
+        for index in by_tenant[tenant]:
+            answers[index] = growth.add(batch[index])
     await _store(connection, growths)
-    return answers
+    return [answers[index] for index in range(len(batch))]
 
 
 async def open_ledger(connection: Connection, tenant: str, rules: Rules) -> bool:
@@ -144,7 +145,7 @@ class _Growth:
         known = self._known.get(prepared.id)
         if known is None:
             receipt = self._seal(prepared)
-            self._known[prepared.id] = _Known(receipt._replace(created=False), prepared.fingerprint)
+            self._known[prepared.id] = _Known(receipt, prepared.fingerprint)
             return receipt
         if known.fingerprint not in (None, prepared.fingerprint):
             return IdConflict(prepared.id)
@@ -168,7 +169,9 @@ class _Growth:
             event.actor.type, event.actor.id, target.type if target else None, target.id if target else None,
             leaf, data,
         ))  # fmt: skip
-        self.personal.append((self.tenant, seq, self.now, *map(prepared.disclosures.get, GROUPS), prepared.fingerprint))
+        disclosed = prepared.disclosures
+        texts = [disclosed[group].decode() if group in disclosed else None for group in GROUPS]
+        self.personal.append((self.tenant, seq, self.now, *texts, prepared.fingerprint))
         return Receipt(prepared.id, seq, self.now, leaf, created=True)
 
 
@@ -253,10 +256,8 @@ async def _copy(
     connection: Connection, table: str, month: date, columns: Mapping[str, str], rows: Sequence[Sequence[object]]
 ) -> None:
     # Into the month itself: PostgreSQL refuses COPY into a table under row security.
-    statement = sql.SQL("COPY indelible.{} ({}) FROM STDIN (FORMAT BINARY)").format(
-        sql.Identifier(f"{table}_{month:%Y_%m}"), sql.SQL(", ").join(map(sql.Identifier, columns))
-    )
-    async with connection.cursor() as cursor, cursor.copy(statement) as copy:
+    statement = f"COPY indelible.{table}_{month:%Y_%m} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)"
+    async with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
         copy.set_types(list(columns.values()))
         for row in rows:
             await copy.write_row(row)

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from zlib import crc32
 
@@ -27,6 +27,13 @@ _MAX_GROUP = 1000
 """Of how many events, about, a transaction is at most."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
+"""Seconds between attempts while PostgreSQL is away."""
+
+_LINGER, _MAX_LINGERS = 0.001, 5
+"""Seconds in which another caller has to turn up to be waited for, and how often that is repeated."""
+
+_MANY = 8
+"""Callers in one transaction, from which on the next one waits for them to come again."""
 
 
 @dataclass(eq=False, slots=True)
@@ -35,7 +42,7 @@ class _Job:
 
     batch: Sequence[Prepared]
     deadline: float
-    done: asyncio.Future[list[Answer]] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    done: asyncio.Future[list[Answer]]
     # Whether an earlier attempt may have been committed without our hearing of it.
     again: bool = False
 
@@ -77,18 +84,27 @@ class Appender:
 
     async def append(self, batch: Sequence[Prepared]) -> list[Answer]:
         """The answers stand in the order of `batch`; each event is in the ledger, or refused, or may be sent again."""
-        deadline = asyncio.get_running_loop().time() + self._patience
-        parts: dict[int, list[int]] = {}
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._patience
+        parts: dict[_Lane, list[int]] = {}
         for index, prepared in enumerate(batch):
-            lane = crc32(prepared.event.tenant_id.encode()) % len(self._lanes)
-            parts.setdefault(lane, []).append(index)
-        jobs = [(_Job([batch[i] for i in part], deadline), part) for part in parts.values()]
-        for (job, _), lane in zip(jobs, parts, strict=True):
-            self._lanes[lane].put(job)
+            parts.setdefault(self._lane(prepared.event.tenant_id), []).append(index)
+        if len(parts) == 1:
+            job = _Job(batch, deadline, loop.create_future())
+            next(iter(parts)).put(job)
+            return await job.done
+        jobs = []
+        for lane, part in parts.items():
+            job = _Job([batch[i] for i in part], deadline, loop.create_future())
+            lane.put(job)
+            jobs.append(job)
         answers: dict[int, Answer] = {}
-        for job, part in jobs:
+        for job, part in zip(jobs, parts.values(), strict=True):
             answers.update(zip(part, await job.done, strict=True))
         return [answers[i] for i in range(len(batch))]
+
+    def _lane(self, tenant: str) -> "_Lane":
+        return self._lanes[crc32(tenant.encode()) % len(self._lanes)]
 
     async def open_ledger(self, tenant: str) -> bool:
         """Opens the ledger of a new tenant; False where there is one. Raises `StoreError`."""
@@ -134,10 +150,13 @@ class _Lane:
 
     async def run(self) -> None:
         pause = _FIRST_PAUSE
+        group: list[_Job] = []
         while self._waiting or not self._closed:
             if not self._waiting:
                 self._wake.clear()
                 await self._wake.wait()
+            await self._linger(len(group))
+            if not self._waiting:
                 continue
             group = self._gather()
             retry = await self._commit(group)
@@ -147,6 +166,20 @@ class _Lane:
                 pause = min(2 * pause, _LONGEST_PAUSE)
             else:
                 pause = _FIRST_PAUSE
+
+    async def _linger(self, previous: int) -> None:
+        """Waits a moment for callers who were answered together and are about to come together again.
+
+        Otherwise the quickest of them gets a transaction alone, and all others wait for it to end.
+        """
+        if previous < _MANY:
+            return
+        arrived = 0
+        for _ in range(_MAX_LINGERS):
+            if arrived == len(self._waiting) or self._closed:
+                return
+            arrived = len(self._waiting)
+            await asyncio.sleep(_LINGER)
 
     def _gather(self) -> list[_Job]:
         group = [self._waiting.popleft()]
@@ -162,13 +195,13 @@ class _Lane:
             answers: Sequence[Answer] = await self._appender.commit(
                 [p for job in group for p in job.batch], again=any(job.again for job in group)
             )
-        except (StoreUnavailable, psycopg.Error) as error:
-            if isinstance(error, StoreUnavailable) or is_transient(error):
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the lane for everybody
+            if isinstance(error, StoreUnavailable) or (isinstance(error, psycopg.Error) and is_transient(error)):
                 return self._put_off(group, error)
             if len(group) > 1:
                 # Something in one of them does not go in; the others must not suffer for it.
                 return [late for job in group for late in await self._commit([job])]
-            _log.error("a batch cannot be stored", error=first_line(error), sqlstate=getattr(error, "sqlstate", None))
+            _log.error("a batch cannot be stored", error=first_line(error), kind=type(error).__name__)
             group[0].answer([StoreError("this batch can't be stored; sending it again will not help")]
                             * len(group[0].batch))  # fmt: skip
             return []

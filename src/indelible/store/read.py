@@ -59,6 +59,8 @@ class Filter:
     until: datetime | None = None
     """Exclusive."""
     equal: Mapping[Column, Sequence[str]] = field(default_factory=dict)
+    words: Sequence[str] = ()
+    """Each occurs in the event's names, addresses, changes or metadata, as a word or the beginning of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,8 @@ _COLUMNS = sql.SQL("e.entry, e.leaf_hash, ") + sql.SQL(", ").join(sql.Identifier
 _TIMELINE = sql.SQL("""
     SELECT e.occurred_at, e.seq, {columns}
     FROM (
-        SELECT occurred_at, seq, recorded_at, entry, leaf_hash FROM indelible.events
+        SELECT occurred_at, seq, recorded_at, entry, leaf_hash
+        FROM indelible.events {search}
         WHERE tenant_id = %(tenant)s {conditions}
         ORDER BY occurred_at DESC, seq DESC LIMIT %(limit)s
     ) e
@@ -80,6 +83,8 @@ _TIMELINE = sql.SQL("""
         ON p.tenant_id = %(tenant)s AND p.seq = e.seq AND p.recorded_at = e.recorded_at
     ORDER BY e.occurred_at DESC, e.seq DESC
 """)
+
+_SEARCH = sql.SQL("JOIN indelible.search(%(words)s::tsquery) found USING (seq, recorded_at)")
 
 _EVENT = sql.SQL("""
     SELECT e.occurred_at, e.seq, {columns} FROM indelible.events e
@@ -94,7 +99,11 @@ async def timeline(
 ) -> Page:
     """Up to `limit` events that `where` describes, newest first, from just after the place `after` on."""
     parameters: dict[str, Any] = {"tenant": tenant, "limit": limit + 1}
-    query = _TIMELINE.format(columns=_COLUMNS, conditions=_conditions(where, after, parameters))
+    query = _TIMELINE.format(
+        columns=_COLUMNS,
+        search=_SEARCH if where.words else sql.SQL(""),
+        conditions=_conditions(where, after, parameters),
+    )
     async with database.transaction("reader", tenant) as connection:
         rows = await _rows(connection, query, parameters)
     records = [_record(tenant, row) for row in rows[:limit]]
@@ -117,6 +126,8 @@ def _conditions(where: Filter, after: Cursor | None, parameters: dict[str, Any])
         template = "{} = %({})s" if single else "{} = ANY (%({})s)"
         conditions.append(sql.SQL(template).format(sql.Identifier(column), sql.SQL(column)))
         parameters[column] = values[0] if single else list(values)
+    if where.words:
+        parameters["words"] = _tsquery(where.words)
     if where.since is not None:
         # What occurred later was not recorded much earlier: that leaves out the older months.
         conditions.append(sql.SQL("occurred_at >= %(since)s AND recorded_at >= %(recorded_since)s"))
@@ -128,6 +139,12 @@ def _conditions(where: Filter, after: Cursor | None, parameters: dict[str, Any])
         conditions.append(sql.SQL("(occurred_at, seq) < (%(after_time)s, %(after_seq)s)"))
         parameters.update(after_time=after.occurred_at, after_seq=after.seq)
     return sql.Composed([part for condition in conditions for part in (sql.SQL(" AND "), condition)])
+
+
+def _tsquery(words: Sequence[str]) -> str:
+    """All of `words`, each as a prefix. Quoted, so that none is an operator."""
+    quoted = (word.lower().replace("\\", "\\\\").replace("'", "''") for word in words)
+    return " & ".join(f"'{word}':*" for word in quoted)
 
 
 def _earlier(moment: datetime, span: timedelta) -> datetime:
@@ -143,4 +160,4 @@ async def _rows(connection: Connection, query: sql.Composed, parameters: dict[st
 
 def _record(tenant: str, row: tuple[Any, ...]) -> Record:
     _, _, data, leaf, *disclosures = row
-    return read(tenant, data, leaf, [d for d in disclosures if d is not None])
+    return read(tenant, data, leaf, [d.encode() for d in disclosures if d is not None])

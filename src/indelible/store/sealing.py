@@ -77,12 +77,15 @@ def uuid7(now: datetime) -> UUID:
     return UUID(int=value & ~(0xF << 76) & ~(0x3 << 62) | 0x7 << 76 | 0x2 << 62)
 
 
+_LAST_MILLISECOND = 253_402_300_799_999  # of the year 9999, beyond which there are ids but no datetimes
+
+
 def made_at(event_id: UUID) -> datetime | None:
     """When an id was made, as far as a UUIDv7 tells; None for other ids."""
     value = event_id.int
     if value >> 76 & 0xF != 7 or value >> 62 & 0x3 != 2:
         return None
-    return datetime.fromtimestamp((value >> 80) / 1000, UTC)
+    return datetime.fromtimestamp(min(value >> 80, _LAST_MILLISECOND) / 1000, UTC)
 
 
 def _disclosures(event: Event) -> dict[str, Disclosure]:

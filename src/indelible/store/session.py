@@ -1,14 +1,16 @@
 """Transactions. One role acts in each, and what it needs is set for the transaction alone (SET LOCAL)."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import Literal
 
 import psycopg
 from psycopg import sql
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from indelible.store.errors import StoreUnavailable
 
@@ -20,6 +22,11 @@ Role = Literal["writer", "reader", "control"]
 
 # A transaction whose client froze gives its locks back after this long.
 _ABANDONED = timedelta(seconds=30)
+
+# Seconds to wait for a connection, and after how many of them to ask anew: a pool that could not connect forgets who
+# waits, and tries again for whoever asks next. So a PostgreSQL that is back is noticed at once.
+_PATIENCE = 5.0
+_ASK_AGAIN = 0.25
 
 
 def is_transient(error: psycopg.Error) -> bool:
@@ -51,9 +58,7 @@ class Database:
             open=False,
             # An autocommit connection sends what we write and nothing of its own.
             kwargs={"autocommit": True, "application_name": "indelible"},
-            check=AsyncConnectionPool.check_connection,
             reconnect_timeout=0,
-            timeout=5,
         )
         await pool.open(wait=False)
         try:
@@ -72,34 +77,63 @@ class Database:
         Raises `StoreUnavailable` where PostgreSQL cannot be reached, or could not do it this time.
         """
         try:
-            async with self.pool.connection() as connection:
-                await connection.execute(_begin(role, tenant, timedelta() if snapshot else self.statement_timeout))
+            connection = await self._begun(_begin(role, tenant, timedelta() if snapshot else self.statement_timeout))
+            try:
                 try:
                     yield connection
                 except BaseException:
                     await _roll_back(connection)
                     raise
                 await connection.execute("COMMIT")
+            finally:
+                await self.pool.putconn(connection)
         except psycopg.Error as error:
             if not is_transient(error):
                 raise
             raise StoreUnavailable(f"PostgreSQL does not answer: {first_line(error)}") from error
 
+    async def _begun(self, begin: bytes) -> Connection:
+        """A connection in a new transaction; those that died in the pool meanwhile are passed over."""
+        for _ in range(self.pool.max_size):
+            connection = await self._connection()
+            try:
+                await connection.execute(begin)
+            except BaseException as error:
+                await self.pool.putconn(connection)
+                if not isinstance(error, psycopg.OperationalError) or not connection.closed:
+                    raise
+            else:
+                return connection
+        raise StoreUnavailable("PostgreSQL does not answer: every connection was lost")
 
-def _begin(role: Role, tenant: str | None, statement_timeout: timedelta) -> sql.Composed:
-    # In one round trip. Without a limit of its own a statement is a long one, which wants one view of the data.
-    return sql.SQL(
-        "BEGIN ISOLATION LEVEL {mode}; SET LOCAL ROLE {role}; SET LOCAL indelible.tenant_id = {tenant}; "
-        "SET LOCAL statement_timeout = {timeout}; SET LOCAL idle_in_transaction_session_timeout = {abandoned}"
-    ).format(
-        mode=sql.SQL(
-            ("READ COMMITTED" if statement_timeout else "REPEATABLE READ") + (", READ ONLY" if role == "reader" else "")
-        ),
-        role=sql.Identifier(f"indelible_{role}"),
-        tenant=sql.Literal(tenant or ""),
-        timeout=sql.Literal(_milliseconds(statement_timeout)),
-        abandoned=sql.Literal(_milliseconds(_ABANDONED)),
-    )
+    async def _connection(self) -> Connection:
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                return await self.pool.getconn(_ASK_AGAIN)
+            except PoolTimeout:
+                if time.monotonic() > deadline:
+                    raise
+
+
+def _begin(role: Role, tenant: str | None, statement_timeout: timedelta) -> bytes:
+    """What a transaction starts with, in one round trip."""
+    setting = sql.SQL("; SET LOCAL indelible.tenant_id = {}").format(sql.Literal(tenant)).as_bytes() if tenant else b""
+    return _settings(role, statement_timeout) + setting
+
+
+@cache
+def _settings(role: Role, statement_timeout: timedelta) -> bytes:
+    # Without a limit of its own a statement is a long one, which wants one view of the data.
+    level = "READ COMMITTED" if statement_timeout else "REPEATABLE READ"
+    mode = ", READ ONLY" if role == "reader" else ""
+    return (
+        f"BEGIN ISOLATION LEVEL {level}{mode}; SET LOCAL ROLE indelible_{role}; "
+        f"SET LOCAL statement_timeout = {_milliseconds(statement_timeout)}; "
+        f"SET LOCAL idle_in_transaction_session_timeout = {_milliseconds(_ABANDONED)}; "
+        # A pooler may hand over a connection that another client set something on.
+        "SET LOCAL indelible.tenant_id = ''"
+    ).encode()
 
 
 def first_line(error: BaseException) -> str:

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC
 from typing import Any, NamedTuple, cast
 
 from psycopg.rows import dict_row
 
 from indelible.ledger import base64url
 from indelible.ledger.disclosure import GROUPS
-from indelible.ledger.entry import Entry, micros, millis
+from indelible.ledger.entry import Entry
 from indelible.ledger.verify import Chain, Contradiction
 from indelible.store.session import Connection, Database
 
@@ -40,8 +39,15 @@ class Report:
 
 _HEAD = "SELECT origin, size, head, frontier FROM indelible.ledgers WHERE tenant_id = %s"
 
+_MOMENT = """
+    CASE WHEN e.{0} >= '0001-01-01Z' AND e.{0} < '10000-01-01Z'
+        THEN to_char(e.{0} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') ELSE e.{0}::text END AS {0}"""
+
+# Times as text: Python has no datetime for infinity, which somebody may have written.
 _ENTRIES = f"""
-    SELECT e.*, {", ".join(f"p.{group} AS p_{group}" for group in GROUPS)}
+    SELECT e.seq, e.id::text, {_MOMENT.format("recorded_at")}, {_MOMENT.format("occurred_at")}, e.action, e.category,
+        e.operation, e.outcome, e.source, e.actor_type, e.actor_id, e.target_type, e.target_id, e.leaf_hash, e.entry,
+        {", ".join(f"p.{group} AS p_{group}" for group in GROUPS)}
     FROM indelible.events e
     LEFT JOIN indelible.event_personal p
         ON p.tenant_id = %(tenant)s AND p.seq = e.seq AND p.recorded_at = e.recorded_at
@@ -101,7 +107,7 @@ async def _read_entries(
                 continue
             if row["seq"] > chain.size:
                 chain.skip_to(row["seq"])
-            disclosures = [d for group in GROUPS if (d := row[f"p_{group}"]) is not None]
+            disclosures = [d.encode() for group in GROUPS if (d := row[f"p_{group}"]) is not None]
             entry = chain.add(row["entry"], row["leaf_hash"], disclosures)
             if entry is not None:
                 chain.contradictions += _against_columns(row, entry)
@@ -119,7 +125,7 @@ def _against_columns(row: dict[str, Any], entry: Entry) -> list[Contradiction]:
     said = {
         "id": entry.id,
         "recorded_at": entry.recorded_at,
-        "occurred_at": entry.occurred_at,
+        "occurred_at": f"{entry.occurred_at[:-1]}000Z",
         "action": entry.action,
         "category": entry.category,
         "operation": entry.operation,
@@ -130,14 +136,10 @@ def _against_columns(row: dict[str, Any], entry: Entry) -> list[Contradiction]:
         "target_type": target and target.type,
         "target_id": target and target.id,
     }
-    kept = {name: row[name] for name in said}
-    kept["id"] = str(kept["id"])
-    kept["recorded_at"] = micros(kept["recorded_at"].astimezone(UTC))
-    kept["occurred_at"] = millis(kept["occurred_at"].astimezone(UTC))
     return [
-        Contradiction(row["seq"], f"the column {name} says {kept[name]!r}, the entry {value!r}")
+        Contradiction(row["seq"], f"the column {name} says {row[name]!r}, the entry {value!r}")
         for name, value in said.items()
-        if kept[name] != value
+        if row[name] != value
     ]
 
 

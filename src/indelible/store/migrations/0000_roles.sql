@@ -5,7 +5,7 @@ DO $$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['owner', 'writer', 'reader', 'control', 'signer', 'keeper'] LOOP
+    FOREACH name IN ARRAY ARRAY['owner', 'writer', 'reader', 'searcher', 'control', 'signer', 'keeper'] LOOP
         name := 'indelible_' || name;
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN
             BEGIN
@@ -15,8 +15,15 @@ BEGIN
             END;
         END IF;
     END LOOP;
-    IF NOT pg_has_role(current_user, 'indelible_owner', 'MEMBER') THEN
+    -- From 16 on, who made a role is a member that may grant it, but not yet act as it.
+    IF NOT pg_has_role(current_user, 'indelible_owner',
+                       CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN 'SET' ELSE 'MEMBER' END)
+    THEN
         EXECUTE format('GRANT indelible_owner TO %I', current_user);
+    END IF;
+    -- The owner hands one function to the searcher, in whose name it then runs.
+    IF NOT pg_has_role('indelible_owner', 'indelible_searcher', 'MEMBER') THEN
+        GRANT indelible_searcher TO indelible_owner;
     END IF;
 END $$;
 

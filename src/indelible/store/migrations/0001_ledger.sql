@@ -53,21 +53,31 @@ CREATE INDEX events_by_target ON indelible.events (tenant_id, target_id, occurre
 CREATE INDEX events_by_action ON indelible.events (tenant_id, action, occurred_at, seq);
 
 
--- What can be erased: the disclosures, one column a group, each the JSON that its digest was made from.
+-- What can be erased: the disclosures, one column a group, each the JSON that its digest was made from, verbatim.
 CREATE TABLE indelible.event_personal (
     tenant_id   text COLLATE "C" NOT NULL,
     seq         bigint NOT NULL,
     recorded_at timestamptz NOT NULL,
-    actor       bytea,
-    changes     bytea,
-    context     bytea,
-    metadata    bytea,
-    targets     bytea,
+    actor       text COLLATE "C",
+    changes     text COLLATE "C",
+    context     text COLLATE "C",
+    metadata    text COLLATE "C",
+    targets     text COLLATE "C",
     -- Of the event as it was sent: tells a retry from another event under the same id. It stands here because a
     -- hash of personal data can be guessed at, so it has to go when they go.
     fingerprint bytea CHECK (octet_length(fingerprint) = 16),
+    -- The words of the values. Generated, so that what is erased is found no more.
+    search      tsvector GENERATED ALWAYS AS (
+        coalesce(jsonb_to_tsvector('simple', actor::jsonb -> 2, '["string"]'), '')
+        || coalesce(jsonb_to_tsvector('simple', targets::jsonb -> 2, '["string"]'), '')
+        || coalesce(jsonb_to_tsvector('simple', changes::jsonb -> 2, '["string", "numeric"]'), '')
+        || coalesce(jsonb_to_tsvector('simple', metadata::jsonb -> 2, '["string", "numeric"]'), '')
+        || coalesce(jsonb_to_tsvector('simple', (context::jsonb -> 2) - 'user_agent', '["string"]'), '')
+    ) STORED,
     PRIMARY KEY (tenant_id, seq, recorded_at)
 ) PARTITION BY RANGE (recorded_at);
+
+CREATE INDEX personal_by_word ON indelible.event_personal USING gin (search);
 
 
 -- Who may call. Not per tenant: a key is looked up before a tenant is known.
@@ -127,7 +137,9 @@ CREATE TRIGGER only_forward BEFORE UPDATE ON indelible.ledgers
 -- has a privilege, and only that of inserting.
 
 CREATE FUNCTION indelible.ensure_month(day date) RETURNS boolean
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = ''
+    -- pg_temp is named, and last: left out it would be searched first, and whoever calls could put types of their
+    -- own there, whose checks would run as the owner.
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
     since  timestamp := date_trunc('month', day::timestamp);
@@ -159,7 +171,7 @@ BEGIN
 END $$;
 
 
--- Appending.
+-- Appending. (SET LOCAL and not set_config: a distributed PostgreSQL passes the one on to its workers.)
 
 -- Locks a tenant's ledger, and looks up which of `ids` it has already. Two statements in one call: the second sees
 -- what was committed while the first waited for the lock. A missing ledger is made under `new_origin`, unless
@@ -174,7 +186,7 @@ CREATE FUNCTION indelible.lock_ledger(tenant text, new_origin text, ids uuid[], 
     LANGUAGE plpgsql
     AS $$
 BEGIN
-    PERFORM set_config('indelible.tenant_id', tenant, true);
+    EXECUTE format('SET LOCAL indelible.tenant_id = %L', tenant);
     SELECT l.origin, l.size, l.head, l.frontier, greatest(l.recorded_at, clock_timestamp())
         INTO origin, size, head, frontier, now
         FROM indelible.ledgers l WHERE l.tenant_id = tenant FOR UPDATE;
@@ -204,7 +216,7 @@ CREATE FUNCTION indelible.move_head(
     LANGUAGE plpgsql
     AS $$
 BEGIN
-    PERFORM set_config('indelible.tenant_id', tenant, true);
+    EXECUTE format('SET LOCAL indelible.tenant_id = %L', tenant);
     UPDATE indelible.ledgers
         SET size = new_size, head = new_head, frontier = new_frontier, recorded_at = now
         WHERE tenant_id = tenant AND size = old_size;
@@ -212,6 +224,19 @@ BEGIN
         RAISE EXCEPTION 'the ledger of % is not at %', tenant, old_size USING ERRCODE = 'serialization_failure';
     END IF;
 END $$;
+
+
+-- Searching.
+
+-- The entries of the tenant that is set in which `words` occur. Under row security PostgreSQL never uses an index for
+-- @@, which is not leakproof. So this runs as a role that sees the words of all tenants and nothing else of them, takes
+-- the tenant from the transaction and never as an argument, and gives back only where to look.
+CREATE FUNCTION indelible.search(words tsquery) RETURNS TABLE (seq bigint, recorded_at timestamptz)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ''
+    AS $$
+    SELECT p.seq, p.recorded_at FROM indelible.event_personal p
+    WHERE p.tenant_id = nullif(current_setting('indelible.tenant_id', true), '') AND p.search @@ words
+$$;
 
 
 -- Who may what.
@@ -235,7 +260,12 @@ GRANT EXECUTE ON FUNCTION
     indelible.ensure_month(date)
     TO indelible_writer;
 
-GRANT SELECT ON indelible.ledgers, indelible.events, indelible.event_personal TO indelible_reader;
+GRANT SELECT ON indelible.ledgers, indelible.events TO indelible_reader;
+GRANT SELECT (tenant_id, seq, recorded_at, actor, changes, context, metadata, targets)
+    ON indelible.event_personal TO indelible_reader;
+GRANT EXECUTE ON FUNCTION indelible.search(tsquery) TO indelible_reader;
+
+GRANT SELECT (tenant_id, seq, recorded_at, search) ON indelible.event_personal TO indelible_searcher;
 
 GRANT SELECT ON indelible.ledgers TO indelible_control;
 GRANT SELECT, INSERT, DELETE ON indelible.keys TO indelible_control;
@@ -247,6 +277,11 @@ CREATE POLICY of_tenant ON indelible.events FOR SELECT TO indelible_writer, inde
     USING (tenant_id = nullif(current_setting('indelible.tenant_id', true), ''));
 CREATE POLICY of_tenant ON indelible.event_personal FOR SELECT TO indelible_writer, indelible_reader
     USING (tenant_id = nullif(current_setting('indelible.tenant_id', true), ''));
+CREATE POLICY every_word ON indelible.event_personal FOR SELECT TO indelible_searcher USING (true);
 -- Which ledgers there are and how large they are; nothing of what is in them.
 CREATE POLICY every_ledger ON indelible.ledgers FOR SELECT TO indelible_control USING (true);
 CREATE POLICY every_key ON indelible.keys TO indelible_control USING (true);
+
+GRANT USAGE, CREATE ON SCHEMA indelible TO indelible_searcher;
+ALTER FUNCTION indelible.search(tsquery) OWNER TO indelible_searcher;
+REVOKE CREATE ON SCHEMA indelible FROM indelible_searcher;

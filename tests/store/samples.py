@@ -1,0 +1,59 @@
+"""Events for the tests of the store, and the rows that became of them."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import psycopg
+
+from indelible.store.append import Receipt
+from indelible.store.appender import Appender
+from indelible.store.intake import Intake
+from indelible.store.sealing import Prepared
+from tests.postgres import Database
+
+__all__ = ["FULL", "as_superuser", "raw", "rows", "send", "take"]
+
+FULL: dict[str, Any] = {
+    "action": "user.role_changed",
+    "actor": {"type": "user", "id": "usr_7", "name": "Sarah Chen", "email": "sarah@example.com"},
+    "targets": [{"type": "user", "id": "usr_9", "name": "Sarah Roman"}],
+    "changes": {"role": {"from": "member", "to": "Sarah's admin"}},
+    "context": {"ip_address": "203.0.113.7", "user_agent": "Sarah's browser"},
+    "metadata": {"note": "Sarah asked for it"},
+    "outcome": "denied",
+    "source": "ui",
+}
+"""The fields of an event that has a value in every column and every group; each group names Sarah."""
+
+
+def raw(tenant: str, **fields: object) -> bytes:
+    return msgspec.json.encode({"tenant_id": tenant, "action": "user.joined", "actor": {"type": "user"}, **fields})
+
+
+def take(intake: Intake, tenant: str, **fields: object) -> Prepared:
+    return intake.take(raw(tenant, **fields), now=datetime.now(UTC), history=False)
+
+
+async def send(appender: Appender, *events: Prepared) -> list[Receipt]:
+    """Appends events that are all expected to go in, as one batch."""
+    answers = await appender.append(events)
+    receipts = [answer for answer in answers if isinstance(answer, Receipt)]
+    assert len(receipts) == len(events), answers
+    return receipts
+
+
+def rows(database: Database, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+    """What a superuser reads."""
+    with psycopg.connect(database.admin_url) as connection:
+        return connection.execute(query.encode(), parameters).fetchall()
+
+
+def as_superuser(database: Database, *statements: str, **parameters: object) -> None:
+    """Rewrites the database as somebody does who may do anything. Each statement has to hit something."""
+    with psycopg.connect(database.admin_url) as connection:
+        connection.execute("SET LOCAL session_replication_role = replica")  # no trigger fires
+        for statement in statements:
+            done: Sequence[object] | int = connection.execute(statement.encode(), parameters).rowcount
+            assert done, f"nothing was changed by {statement}"

@@ -1,0 +1,419 @@
+"""Verification against whoever can rewrite the database: whatever they touch shows, at the entry they touched.
+
+Each test has a ledger of seven entries, 0 to 6, altered by a superuser past all triggers. The comparison is exact:
+the entries that are blamed, and no others.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pytest
+
+from indelible.ledger import base64url, entry
+from indelible.ledger.disclosure import GROUPS
+from indelible.ledger.tree import Frontier, leaf_hash
+from indelible.store.appender import Appender
+from indelible.store.intake import Intake
+from indelible.store.session import Database as Connections
+from indelible.store.verify import Remembered, Report, verify
+from tests.postgres import Database
+from tests.store.samples import FULL, as_superuser, rows, send, take
+
+pytestmark = pytest.mark.anyio
+
+SIZE, LAST = 7, 6
+ROW = "tenant_id = %(tenant)s AND seq = %(seq)s"
+FIX_LEAF = rf"UPDATE indelible.events SET leaf_hash = sha256('\x00'::bytea || entry) WHERE {ROW}"
+
+Found = dict[int | None, str]
+"""For each entry that is blamed (None: the ledger as a whole) a phrase of what is said of it."""
+
+TREE = "the tree kept with the ledger's head"
+HEAD = "the ledger's head is not the hash of its last entry"
+
+
+@dataclass(frozen=True)
+class Ledger:
+    tenant: str
+    bystander: str
+    database: Database
+    connections: Connections
+
+    def tamper(self, *statements: str, **parameters: object) -> None:
+        as_superuser(
+            self.database, *statements, **{"tenant": self.tenant, "bystander": self.bystander, "seq": 3, **parameters}
+        )
+
+    async def verify(self, remembered: Remembered | None = None, *, tenant: str | None = None) -> Report:
+        report = await verify(self.connections, tenant or self.tenant, remembered=remembered)
+        assert report is not None
+        return report
+
+    async def shows(self, expected: Found, remembered: Remembered | None = None) -> None:
+        """Exactly the entries in `expected` are blamed, for what it says; and the neighbour's ledger for nothing."""
+        blames(await self.verify(remembered), expected)
+        assert (await self.verify(tenant=self.bystander)).proven
+
+    def entries(self) -> list[bytes]:
+        query = "SELECT entry FROM indelible.events WHERE tenant_id = %s ORDER BY seq"
+        return [data for (data,) in rows(self.database, query, self.tenant)]
+
+    def remembered(self, size: int) -> Remembered:
+        """What a customer noted when the ledger had `size` entries."""
+        return Remembered(size, base64url.encode(leaf_hash(self.entries()[size - 1])))
+
+    def set_head(self, entries: Sequence[bytes]) -> None:
+        """Makes the ledger's row fit `entries`."""
+        frontier = Frontier()
+        frontier.extend(map(leaf_hash, entries))
+        self.tamper(
+            "UPDATE indelible.ledgers SET size = %(size)s, head = %(head)s, frontier = %(frontier)s "
+            "WHERE tenant_id = %(tenant)s",
+            size=len(entries), head=leaf_hash(entries[-1]), frontier=bytes(frontier),
+        )  # fmt: skip
+
+    def rewrite(self, edit: Callable[[int, bytes], bytes]) -> None:
+        """Edits the history and computes everything in it anew, as well as it can be done."""
+        written: list[bytes] = []
+        for seq, data in enumerate(self.entries()):
+            data = edit(seq, data)  # noqa: PLW2901
+            if seq:
+                prev = base64url.encode(leaf_hash(written[-1])).encode()
+                data = re.sub(rb'"prev":"[^"]*"', b'"prev":"' + prev + b'"', data)  # noqa: PLW2901
+            written.append(data)
+            self.tamper(
+                f"UPDATE indelible.events SET entry = %(entry)s, leaf_hash = %(leaf)s WHERE {ROW}",
+                seq=seq, entry=data, leaf=leaf_hash(data),
+            )  # fmt: skip
+        self.set_head(written)
+
+
+def blames(report: Report, expected: Found) -> None:
+    said = [(c.seq, c.what) for c in report.contradictions]
+    assert {seq for seq, _ in said} == set(expected), said
+    for seq, phrase in expected.items():
+        assert any(s == seq and phrase in what for s, what in said), (seq, phrase, said)
+
+
+@pytest.fixture
+async def ledger(
+    database: Database, connections: Connections, appender: Appender, intake: Intake, tenants: list[str]
+) -> Ledger:
+    """Entry 0 opens it, 1 to 5 have every group of disclosures, 6 has none. Each was recorded at a time of its own."""
+    tenant, bystander, _ = tenants
+    for number in range(1, LAST):
+        await send(appender, take(intake, tenant, **FULL, id=f"0192f0c4-0000-7000-8000-{number:012}"))
+    await send(appender, take(intake, tenant, actor={"type": "system"}))
+    await send(appender, *[take(intake, bystander, **FULL) for _ in range(2)])
+    return Ledger(tenant, bystander, database, connections)
+
+
+async def test_an_untampered_ledger_is_proven(ledger: Ledger) -> None:
+    for remembered in (None, Remembered(SIZE), *(ledger.remembered(size) for size in range(1, SIZE + 1))):
+        report = await ledger.verify(remembered)
+        assert report.proven
+        assert (report.size, report.head) == (SIZE, ledger.remembered(SIZE).head)
+
+
+# --- the entries
+
+
+@pytest.mark.parametrize("place", ["first", "inside", "last"])
+@pytest.mark.parametrize("seq", [1, 3, LAST])
+@pytest.mark.parametrize("fixed", [False, True], ids=["leaf_kept", "leaf_fixed"])
+async def test_one_byte_of_an_entry(ledger: Ledger, seq: int, place: str, fixed: bool) -> None:
+    position = {
+        "first": "0", "inside": "position('user.' in encode(entry, 'escape')) + 4", "last": "octet_length(entry) - 1",
+    }[place]  # fmt: skip
+    flip = f"UPDATE indelible.events SET entry = set_byte(entry, {position}, get_byte(entry, {position}) # 1)"
+    ledger.tamper(f"{flip} WHERE {ROW}", *[FIX_LEAF] * fixed, seq=seq)
+    if not fixed:
+        here = "its bytes do not hash to the leaf hash"
+    else:
+        here = "the column action says" if place == "inside" else "not JSON"
+    await ledger.shows(
+        {seq: here, None: HEAD}
+        if seq == LAST
+        else {seq: here, seq + 1: f"prev is not the hash of entry {seq}", None: TREE}
+    )
+
+
+async def test_the_leaf_hash_alone(ledger: Ledger) -> None:
+    ledger.tamper(f"UPDATE indelible.events SET leaf_hash = set_byte(leaf_hash, 31, 7) WHERE {ROW}")
+    await ledger.shows({3: "do not hash to the leaf hash"})
+
+
+SWAP = "UPDATE indelible.{} SET seq = 6 - seq WHERE tenant_id = %(tenant)s AND seq IN (2, 4)"
+
+
+async def test_two_rows_swapped(ledger: Ledger) -> None:
+    ledger.tamper(SWAP.format("events"), SWAP.format("event_personal"))
+    await ledger.shows({
+        2: "says that it is number 4",
+        3: "is before that of an earlier entry",
+        4: "says that it is number 2",
+        5: "prev is not the hash of entry 4",
+        None: TREE,
+    })  # fmt: skip
+
+
+async def test_a_row_moved_to_another_tenant(ledger: Ledger) -> None:
+    move = f" SET tenant_id = %(bystander)s WHERE {ROW}"
+    ledger.tamper("UPDATE indelible.events" + move, "UPDATE indelible.event_personal" + move)
+    blames(await ledger.verify(), {3: "entry 3 is missing", None: TREE})
+    blames(
+        await ledger.verify(tenant=ledger.bystander),
+        {3: "prev is not the hash of entry 2", None: "has 3 entries by its head, but there are 4"},
+    )
+
+
+async def test_a_second_row_of_the_same_number(ledger: Ledger) -> None:
+    columns = ", ".join(c for c in columns_of(ledger.database) if c not in ("id", "recorded_at"))
+    ledger.tamper(
+        f"INSERT INTO indelible.events (id, recorded_at, {columns}) "
+        f"SELECT gen_random_uuid(), recorded_at + interval '1 microsecond', {columns} FROM indelible.events WHERE {ROW}"
+    )
+    await ledger.shows({3: "there is a second entry of this number"})
+
+
+async def test_a_number_beyond_all_bounds_takes_no_longer(ledger: Ledger) -> None:
+    """The gap must not be walked: that would hang the verification for good."""
+    ledger.tamper(
+        *[f"UPDATE indelible.{t} SET seq = 1::bigint << 62 WHERE {ROW}" for t in ("events", "event_personal")]
+    )
+    await ledger.shows({
+        3: "entry 3 is missing",
+        LAST + 1: f"entries 7 to {2**62 - 1} are missing",
+        2**62: "says that it is number 3",
+        None: "but there are",
+    })  # fmt: skip
+
+
+# --- deletion
+
+DELETE = "DELETE FROM indelible.{} WHERE tenant_id = %(tenant)s AND seq BETWEEN %(first)s AND %(last)s"
+DELETE_ALL = [DELETE.format("events"), DELETE.format("event_personal")]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "expected"),
+    [
+        (0, 0, {0: "entry 0 is missing", None: TREE}),
+        (3, 3, {3: "entry 3 is missing", None: TREE}),
+        (2, 4, {2: "entries 2 to 4 are missing", None: TREE}),
+        (LAST, LAST, {None: "has 7 entries by its head, but the last 1 are missing"}),
+        (0, LAST, {None: "has 7 entries by its head, but the last 7 are missing"}),
+    ],
+    ids=["first", "middle", "several", "newest", "all"],
+)
+async def test_deletion(ledger: Ledger, first: int, last: int, expected: Found) -> None:
+    ledger.tamper(*DELETE_ALL, first=first, last=last)
+    await ledger.shows(expected)
+
+
+async def test_deletion_that_leaves_the_disclosures(ledger: Ledger) -> None:
+    ledger.tamper(DELETE.format("events"), first=5, last=LAST)
+    blames(
+        await ledger.verify(),
+        {5: "there are disclosures of an entry that is not there", None: "the last 2 are missing"},
+    )
+
+
+async def test_deletion_with_the_gap_closed(ledger: Ledger) -> None:
+    close = "UPDATE indelible.{} SET seq = seq - 1 WHERE tenant_id = %(tenant)s AND seq > %(last)s"
+    ledger.tamper(*DELETE_ALL, close.format("events"), close.format("event_personal"), first=3, last=3)
+    await ledger.shows({
+        3: "says that it is number 4", 4: "says that it is number 5", 5: "says that it is number 6",
+        None: "has 7 entries by its head",
+    })  # fmt: skip
+
+
+async def test_the_newest_deleted_and_the_head_set_back_shows_to_who_remembers(ledger: Ledger) -> None:
+    """Inside the database nothing contradicts it: that is what remembered heads are for."""
+    remembered = ledger.remembered(SIZE)
+    ledger.tamper(*DELETE_ALL, first=5, last=LAST)
+    ledger.set_head(ledger.entries())
+    await ledger.shows({})
+    await ledger.shows({}, Remembered(5))
+    for memory in (remembered, Remembered(SIZE), Remembered(LAST)):
+        await ledger.shows({5: "has 5: the newest were deleted"}, memory)
+
+
+async def test_a_deleted_ledger_is_none(ledger: Ledger) -> None:
+    ledger.tamper(*DELETE_ALL, "DELETE FROM indelible.ledgers WHERE tenant_id = %(tenant)s", first=0, last=LAST)
+    assert await verify(ledger.connections, ledger.tenant) is None
+
+
+# --- the columns that events are found by
+
+COLUMNS = {
+    "id": ["gen_random_uuid()"],
+    "occurred_at": ["occurred_at - interval '1 day'", "occurred_at + interval '1 microsecond'", "'infinity'",
+                    "'-infinity'", "'10000-01-01Z'", "occurred_at - interval '4200 years'"],
+    "action": ["'user.joined'", "''"],
+    "category": ["'data'", "NULL"],
+    "operation": ["'deleted'", "NULL"],
+    "outcome": ["'success'"],
+    "source": ["'api'"],
+    "actor_type": ["'system'"],
+    "actor_id": ["'usr_8'", "NULL"],
+    "target_type": ["'group'", "NULL"],
+    "target_id": ["'usr_1'", "NULL"],
+}  # fmt: skip
+
+
+def columns_of(database: Database) -> list[str]:
+    query = "SELECT attname FROM pg_attribute WHERE attrelid = 'indelible.events'::regclass AND attnum > 0"
+    return [name for (name,) in rows(database, query)]
+
+
+async def test_no_column_is_left_out_here(database: Database) -> None:
+    assert set(columns_of(database)) == {*COLUMNS, "tenant_id", "seq", "recorded_at", "leaf_hash", "entry"}
+
+
+@pytest.mark.parametrize(("column", "value"), [(c, v) for c, values in COLUMNS.items() for v in values])
+async def test_a_column(ledger: Ledger, column: str, value: str) -> None:
+    """The entry keeps its bytes, but would be shown at another place, or to no one."""
+    ledger.tamper(f"UPDATE indelible.events SET {column} = {value} WHERE {ROW}")
+    await ledger.shows({3: f"the column {column} says"})
+
+
+@pytest.mark.parametrize("tables", [["events"], ["events", "event_personal"]], ids="+".join)
+async def test_when_it_was_recorded(ledger: Ledger, tables: list[str]) -> None:
+    later = "UPDATE indelible.{} SET recorded_at = recorded_at + interval '1 microsecond' WHERE " + ROW
+    ledger.tamper(*map(later.format, tables))
+    await ledger.shows({3: "the column recorded_at says"})
+
+
+# --- the disclosures
+
+UPDATE_GROUP = f"UPDATE indelible.event_personal SET {{group}} = {{value}} WHERE {ROW}"
+
+
+@pytest.mark.parametrize("group", GROUPS)
+async def test_a_disclosure_altered(ledger: Ledger, group: str) -> None:
+    altered = f"convert_to(replace(convert_from({group}, 'UTF8'), 'Sarah', 'Simon'), 'UTF8')"
+    ledger.tamper(UPDATE_GROUP.format(group=group, value=altered))
+    await ledger.shows({3: f"the disclosure '{group}' was altered or added"})
+    ledger.tamper(UPDATE_GROUP.format(group=group, value=r"'\xff'"))
+    await ledger.shows({3: "the disclosure '?' was altered or added"})
+
+
+@pytest.mark.parametrize("group", GROUPS)
+async def test_a_disclosure_removed(ledger: Ledger, group: str) -> None:
+    ledger.tamper(UPDATE_GROUP.format(group=group, value="NULL"))
+    await ledger.shows({3: "1 of 5 disclosures are missing"})
+
+
+@pytest.mark.parametrize("group", GROUPS)
+async def test_a_disclosure_added(ledger: Ledger, group: str) -> None:
+    """Taken from an entry that has it, to one that never had."""
+    stolen = f"(SELECT {group} FROM indelible.event_personal WHERE tenant_id = %(tenant)s AND seq = 3)"
+    ledger.tamper(UPDATE_GROUP.format(group=group, value=stolen), seq=LAST)
+    await ledger.shows({LAST: f"the disclosure '{group}' was altered or added"})
+
+
+@pytest.mark.parametrize("group", GROUPS)
+async def test_a_disclosure_swapped_between_rows(ledger: Ledger, group: str) -> None:
+    other = "(SELECT o.{0} FROM indelible.event_personal o WHERE o.tenant_id = %(tenant)s AND o.seq = 6 - p.seq)"
+    ledger.tamper(
+        f"UPDATE indelible.event_personal p SET {group} = {other.format(group)} "
+        "WHERE tenant_id = %(tenant)s AND seq IN (2, 4)"
+    )
+    await ledger.shows(dict.fromkeys((2, 4), f"the disclosure '{group}' was altered or added"))
+
+
+@pytest.mark.parametrize("group", GROUPS)
+async def test_a_disclosure_there_twice(ledger: Ledger, group: str) -> None:
+    """The same disclosure in another group's place would be shown instead of what belongs there."""
+    other = GROUPS[GROUPS.index(group) - 1]
+    ledger.tamper(UPDATE_GROUP.format(group=other, value=group))
+    await ledger.shows({3: "1 of 5 disclosures are missing"})
+
+
+async def test_all_disclosures_of_an_entry_moved_away(ledger: Ledger) -> None:
+    ledger.tamper(f"UPDATE indelible.event_personal SET seq = 99 WHERE {ROW}")
+    await ledger.shows({3: "5 of 5 disclosures are missing", 99: "disclosures of an entry that is not there"})
+
+
+# --- forgery
+
+
+async def test_an_entry_forged_at_the_end(ledger: Ledger) -> None:
+    """In shape and chain it is perfect; only the head does not know it."""
+    now = datetime.now(UTC)
+    unsealed = entry.unsealed(
+        id="0192f0c4-7d3e-7c1a-9b1e-2f6d3a5b7c90", action="user.joined", actor=entry.Subject("user", None), targets=[],
+        category=None, operation=None, outcome="success", source="api", occurred_at=now, digests=[],
+    )  # fmt: skip
+    prev = base64url.encode(leaf_hash(ledger.entries()[-1]))
+    data = entry.seal(unsealed, SIZE, prev, entry.micros(now))
+    ledger.tamper(
+        "INSERT INTO indelible.events (tenant_id, seq, recorded_at, occurred_at, id, action, outcome, source, "
+        "actor_type, leaf_hash, entry) VALUES (%(tenant)s, %(seq)s, %(now)s, date_trunc('milliseconds', %(now)s), "
+        "'0192f0c4-7d3e-7c1a-9b1e-2f6d3a5b7c90', 'user.joined', 'success', 'api', 'user', %(leaf)s, %(entry)s)",
+        seq=SIZE, now=now, leaf=leaf_hash(data), entry=data,
+    )  # fmt: skip
+    await ledger.shows({None: "has 7 entries by its head, but there are 8"})
+
+
+async def test_history_rewritten_from_some_point_shows_to_who_remembers_a_head(ledger: Ledger) -> None:
+    """Everything in the database agrees afterwards; a head that somebody keeps elsewhere does not."""
+    remembered = {size: ledger.remembered(size) for size in range(1, SIZE + 1)}
+    ledger.rewrite(lambda seq, data: data.replace(b"usr_7", b"usr_6") if seq == 3 else data)
+    ledger.tamper(f"UPDATE indelible.events SET actor_id = 'usr_6' WHERE {ROW}")
+    await ledger.shows({})
+    for size, memory in remembered.items():
+        await ledger.shows({size - 1: "history was rewritten"} if size > 3 else {}, memory)
+        await ledger.shows({}, Remembered(size))
+
+
+async def test_time_that_runs_backwards(ledger: Ledger) -> None:
+    """Chained anew, with columns that fit: an entry recorded before the one that it follows."""
+    (earlier,) = re.findall(rb'"recorded_at":"([^"]*)"', ledger.entries()[1])
+    ledger.rewrite(
+        lambda seq, data: (
+            re.sub(rb'"recorded_at":"[^"]*"', b'"recorded_at":"' + earlier + b'"', data) if seq == 3 else data
+        )
+    )
+    moved = "UPDATE indelible.{} SET recorded_at = %(earlier)s WHERE " + ROW
+    ledger.tamper(moved.format("events"), moved.format("event_personal"), earlier=earlier.decode())
+    await ledger.shows({3: f"recorded_at {earlier.decode()} is before that of an earlier entry"})
+
+
+async def test_two_whole_ledgers_exchanged_show_to_who_remembers_a_head(ledger: Ledger) -> None:
+    remembered = ledger.remembered(2)
+    ledger.tamper(
+        *[
+            step.format(table)
+            for table in ("ledgers", "events", "event_personal")
+            for step in (
+                "UPDATE indelible.{} SET tenant_id = 'x-' || tenant_id WHERE tenant_id = %(tenant)s",
+                "UPDATE indelible.{} SET tenant_id = %(tenant)s WHERE tenant_id = %(bystander)s",
+                "UPDATE indelible.{} SET tenant_id = %(bystander)s WHERE tenant_id = 'x-' || %(tenant)s",
+            )
+        ]
+    )
+    await ledger.shows({1: "history was rewritten"}, remembered)
+
+
+# --- the ledger's own row
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ("frontier = set_byte(frontier, 0, get_byte(frontier, 0) # 1)", {None: TREE}),
+        ("frontier = set_byte(frontier, 95, get_byte(frontier, 95) # 1)", {None: TREE}),
+        ("head = sha256(head)", {None: HEAD}),
+        ("size = 11", {None: "has 11 entries by its head, but the last 4 are missing"}),
+        ("size = 5, frontier = substr(frontier, 1, 64)", {None: "has 5 entries by its head, but there are 7"}),
+        ("size = 0, frontier = '', head = NULL", {None: "has 0 entries by its head, but there are 7"}),
+        ("origin = 'elsewhere/' || origin", {0: "prev is not the hash of the ledger's origin"}),
+    ],
+)
+async def test_where_the_ledger_stands(ledger: Ledger, change: str, expected: Found) -> None:
+    ledger.tamper(f"UPDATE indelible.ledgers SET {change} WHERE tenant_id = %(tenant)s")
+    await ledger.shows(expected)
