@@ -72,9 +72,13 @@ class Command:
         return self
 
     @property
-    def pid(self) -> int:
+    def process(self) -> subprocess.Popen[bytes]:
         assert self._process is not None
-        return self._process.pid
+        return self._process
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
 
     @property
     def out(self) -> str:
@@ -96,13 +100,11 @@ class Command:
         assert text in self.out + self.err, f"it ended, and said {self.out}{self.err}"
 
     def send(self, number: signal.Signals) -> None:
-        assert self._process is not None
-        self._process.send_signal(number)
+        self.process.send_signal(number)
 
     def wait(self, within: float = 45) -> int:
         """Its exit code."""
-        assert self._process is not None
-        return self._process.wait(within)
+        return self.process.wait(within)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.send(number)

@@ -78,7 +78,8 @@ def test_a_text_cut_in_the_middle_of_an_emoji_spoils_one_event(
 ) -> None:
     """JSON.stringify writes such a thing; the batch's other events must not wait until somebody finds it."""
     good = json.dumps(an_event(tenant, metadata={"n": 0, "é": [1.5, "😀"]}), ensure_ascii=False)
-    answer = api.post(BATCH, content=(wrapped % f"[{good},{good.replace('"n": 0', f'"n": {bad}')},{good}]").encode())
+    spoilt = good.replace('"n": 0', f'"n": {bad}')
+    answer = api.post(BATCH, content=(wrapped % f"[{good},{spoilt},{good}]").encode())
     assert answer.status_code == 207
     assert [item["status"] for item in answer.json()["data"]] in ([201, 400, 201], [201, 422, 201])
     assert [event["metadata"] for event in listed(api, tenant)] == [{"n": 0, "é": [1.5, "😀"]}] * 2

@@ -294,10 +294,9 @@ UPDATE_GROUP = f"UPDATE indelible.event_personal SET {{group}} = {{value}} WHERE
 
 @pytest.mark.parametrize("group", GROUPS)
 async def test_a_disclosure_altered(ledger: Ledger, group: str) -> None:
-    altered = f"convert_to(replace(convert_from({group}, 'UTF8'), 'Sarah', 'Simon'), 'UTF8')"
-    ledger.tamper(UPDATE_GROUP.format(group=group, value=altered))
+    ledger.tamper(UPDATE_GROUP.format(group=group, value=f"replace({group}, 'Sarah', 'Simon')"))
     await ledger.shows({3: f"the disclosure '{group}' was altered or added"})
-    ledger.tamper(UPDATE_GROUP.format(group=group, value=r"'\xff'"))
+    ledger.tamper(UPDATE_GROUP.format(group=group, value="'{}'"))
     await ledger.shows({3: "the disclosure '?' was altered or added"})
 
 

@@ -4,7 +4,6 @@ import asyncio
 import os
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -21,7 +20,8 @@ from indelible.catalog import Catalog
 from indelible.cli.database import DataDir, Found, database
 from indelible.cli.demo import TENANT, load_demo
 from indelible.cli.output import fail, note, say
-from indelible.cli.serve import bootstrap_key
+from indelible.cli.serve import bootstrap_key, listening_address
+from indelible.server.run import public_address
 from indelible.settings import Settings
 from indelible.store.embedded import EmbeddedError
 from indelible.store.keys import new_key
@@ -32,6 +32,8 @@ __all__ = ["dev"]
 _KEY_FILE = "admin.key"
 _STARTING = 30.0
 """Seconds that the service may take to answer."""
+_WAIT_FOR_PORT = 2.0
+"""Seconds, in which the service of a `dev` that was killed ends."""
 
 
 def dev(
@@ -46,7 +48,7 @@ def dev(
     """
     settings = Settings.from_env(os.environ)
     catalog = Catalog.load(settings.catalog)
-    _refuse_taken_port(settings)
+    listening_address(settings, patience=_WAIT_FOR_PORT)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _n, _f: stop.set())
@@ -54,7 +56,7 @@ def dev(
     with database(settings, data_dir, create=True) as found:
         key, first = _key(settings, data_dir)
         asyncio.run(_set_up(found.url, settings, key))
-        with _Server(found.url, settings, data_dir) as server:
+        with _Server(found.url, settings) as server:
             server.wait_until_ready(stop)
             if demo and not stop.is_set():
                 asyncio.run(load_demo(found.url, settings, catalog, data_dir))
@@ -68,10 +70,10 @@ def dev(
 class _Server:
     """The service, as a process of its own, which ends with this one in any case."""
 
-    def __init__(self, url: str, settings: Settings, data_dir: Path) -> None:
-        self._address = f"http://{settings.host}:{settings.port}"
+    def __init__(self, url: str, settings: Settings) -> None:
+        self._address = public_address(settings)
         self._environment = {**os.environ, "INDELIBLE_DATABASE_URL": url}
-        self._command = [sys.executable, "-m", "indelible", "serve", "--end-with-parent", f"--data-dir={data_dir}"]
+        self._command = [sys.executable, "-m", "indelible", "serve", f"--end-with-parent={os.getpid()}"]
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -124,15 +126,6 @@ def _watch(found: Found, server: _Server, stop: threading.Event) -> None:
             stop.wait(1)
 
 
-def _refuse_taken_port(settings: Settings) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            fail(f"{settings.host}:{settings.port} is not free ({error.strerror}); set INDELIBLE_PORT to another")
-
-
 def _key(settings: Settings, data_dir: Path) -> tuple[str, bool]:
     """The bootstrap key, and whether it is new. It is kept beside the data that it opens."""
     if settings.admin_key is not None:
@@ -152,7 +145,7 @@ async def _set_up(url: str, settings: Settings, key: str) -> None:
 
 
 def _welcome(settings: Settings, new_key: str | None, data_dir: Path, *, demo: bool) -> None:
-    address = f"http://{settings.host}:{settings.port}"
+    address = public_address(settings)
     file = data_dir / _KEY_FILE
     tenant = TENANT if demo else "acme"
     if settings.admin_key is not None:

@@ -12,33 +12,37 @@ from indelible.catalog import Catalog
 from indelible.cli.database import DataDir, database, migrate_external
 from indelible.cli.output import fail, note, say
 from indelible.server.logs import configure_logs
-from indelible.server.run import end_with_parent, run
+from indelible.server.run import CannotListen, end_with_parent, free_address, public_address, run
 from indelible.settings import Settings
 from indelible.store.errors import StoreError, StoreUnavailable
 from indelible.store.keys import has_keys, new_key, save_bootstrap_key
 from indelible.store.migrate import unapplied
 from indelible.store.session import Database
 
-__all__ = ["bootstrap_key", "migrate", "serve"]
+__all__ = ["bootstrap_key", "listening_address", "migrate", "serve"]
 
 _WAIT_FOR_DATABASE = 60.0
 """Seconds: a service and its database often start together."""
+
+_WAIT_FOR_PORT = 10.0
+"""Seconds, in which the server processes of one that was killed end."""
 
 
 def serve(
     data_dir: DataDir = Path(".indelible"),
     migrate_first: Annotated[bool, typer.Option("--migrate", help="Bring the database up to date first.")] = False,
-    with_parent: Annotated[bool, typer.Option("--end-with-parent", hidden=True)] = False,
+    parent: Annotated[int | None, typer.Option("--end-with-parent", hidden=True)] = None,
 ) -> None:
     """Serve the API, with the settings of the environment.
 
     INDELIBLE_WORKERS says how many server processes. They stop on SIGTERM or SIGINT, once what they took is stored.
     """
-    if with_parent:
-        end_with_parent()
+    if parent is not None:
+        end_with_parent(parent)
     settings = Settings.from_env(os.environ)
     configure_logs(settings)
     Catalog.load(settings.catalog)  # a wrong one is an error now, not in each server process
+    address = listening_address(settings, patience=_WAIT_FOR_PORT)
     with database(settings, data_dir, create=True) as found:
         if migrate_first and found.embedded is None:
             migrate_external(settings, None)
@@ -47,8 +51,16 @@ def serve(
         made = asyncio.run(_prepare(found.url, settings))
         if made is not None:
             say(f"The first API key, shown only this once: {made}")
-        note(f"Serving on http://{settings.host}:{settings.port}")
-        run(Settings.from_env(os.environ))
+        note(f"Serving on {public_address(settings)}")
+        run(settings, address)
+
+
+def listening_address(settings: Settings, *, patience: float) -> str:
+    """The IP address to listen on; ends the command where it is taken for longer than `patience` seconds."""
+    try:
+        return free_address(settings, patience=patience)
+    except CannotListen as error:
+        fail(str(error))
 
 
 def migrate(

@@ -2,8 +2,8 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple, cast
 from uuid import UUID
@@ -50,15 +50,16 @@ class MissingMonth(Exception):
         self.day = day
 
 
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
+"""Before the first event was ever recorded."""
+
+
 class _Known(NamedTuple):
     """An event that the ledger has, under an id that came in again."""
 
     receipt: Receipt
     fingerprint: bytes | None
 
-
-_LOCK = "SELECT * FROM indelible.lock_ledger(%s, %s, %s, %s)"
-_MOVE = "SELECT indelible.move_head(%s, %s, %s, %s, %s, %s)"
 
 _EVENT_COLUMNS = {
     "tenant_id": "text", "seq": "int8", "recorded_at": "timestamptz", "occurred_at": "timestamptz", "id": "uuid",
@@ -85,23 +86,14 @@ async def append(
     by_tenant: defaultdict[str, list[int]] = defaultdict(list)
     for index, prepared in enumerate(batch):
         by_tenant[prepared.event.tenant_id].append(index)
-    # Locks are taken in one order everywhere, so that two batches never wait for each other.
-    locks = await _pipelined(
-        connection,
-        _LOCK,
-        [_lock_arguments(t, [batch[i] for i in by_tenant[t]], rules, again=again) for t in sorted(by_tenant)],
-    )
     answers: dict[int, Receipt | InvalidEvent] = {}
-    growths = []
-    for tenant, locked in zip(sorted(by_tenant), locks, strict=True):
-        if locked is None:
-            answers |= dict.fromkeys(by_tenant[tenant], UnknownTenant(tenant))
-            continue
-        growth = _Growth(tenant, locked, rules)
-        growths.append(growth)
-        for index in by_tenant[tenant]:
-            answers[index] = growth.add(batch[index])
-    await _store(connection, growths)
+    growths = await _lock(connection, {t: [batch[i] for i in by_tenant[t]] for t in by_tenant}, rules, again=again)
+    for tenant, indexes in by_tenant.items():
+        if growth := growths.get(tenant):
+            answers.update((index, growth.add(batch[index])) for index in indexes)
+        else:
+            answers |= dict.fromkeys(indexes, UnknownTenant(tenant))
+    await _store(connection, growths.values())
     return [answers[index] for index in range(len(batch))]
 
 
@@ -110,11 +102,9 @@ async def open_ledger(connection: Connection, tenant: str, rules: Rules) -> bool
 
     Raises as `append` does.
     """
-    (locked,) = await _pipelined(connection, _LOCK, [(tenant, _new_origin(rules), [], "-infinity")])
-    assert locked is not None
-    growth = _Growth(tenant, locked, rules)
-    await _store(connection, [growth])
-    return bool(growth.events)
+    growths = await _lock(connection, {tenant: []}, replace(rules, auto_tenants=True))
+    await _store(connection, growths.values())
+    return bool(growths[tenant].events)
 
 
 async def ensure_month(connection: Connection, day: date) -> bool:
@@ -175,19 +165,35 @@ class _Growth:
         return Receipt(prepared.id, seq, self.now, leaf, created=True)
 
 
-def _lock_arguments(tenant: str, batch: Sequence[Prepared], rules: Rules, *, again: bool) -> tuple[object, ...]:
-    ids = [p.id for p in batch if again or p.id_given]
-    return tenant, _new_origin(rules) if rules.auto_tenants else None, ids, _since(ids)
+async def _lock(
+    connection: Connection, batches: Mapping[str, Sequence[Prepared]], rules: Rules, *, again: bool = False
+) -> dict[str, _Growth]:
+    """Locks the ledgers of `batches`; those that there are not, and that may not be made, are missing in the answer."""
+    tenants = sorted(batches)  # one order everywhere, so that two transactions never wait for each other
+    ids = [[p.id for p in batches[tenant] if again or p.id_given] for tenant in tenants]
+    cursor = await connection.execute(
+        "SELECT * FROM indelible.lock_ledgers(%s::text[], %s::text[], %s::uuid[], %s::integer[], %s::timestamptz[])",
+        (
+            tenants,
+            [_new_origin(rules) if rules.auto_tenants else None for _ in tenants],
+            [i for some in ids for i in some],
+            [len(some) for some in ids],
+            [_since(some) for some in ids],
+        ),
+        prepare=True,
+    )
+    rows = cast("list[tuple[str, *tuple[object, ...]]]", await cursor.fetchall())
+    return {tenant: _Growth(tenant, locked, rules) for tenant, *locked in rows}
 
 
-def _since(ids: Sequence[UUID]) -> datetime | str:
+def _since(ids: Sequence[UUID]) -> datetime:
     """From when on an event under one of `ids` can have been recorded.
 
     Not before a UUIDv7 was made; a day is allowed for clocks that run ahead, which intake holds them to. So a
     retry is looked for in this month's partition and not in all there are.
     """
     made = [made_at(i) for i in ids]
-    return "-infinity" if not made or None in made else min(m for m in made if m) - timedelta(days=1)
+    return _EVER if not made or None in made else min(m for m in made if m) - timedelta(days=1)
 
 
 def _new_origin(rules: Rules) -> str:
@@ -222,22 +228,17 @@ def _known(found: Sequence[object]) -> dict[UUID, _Known]:
     }
 
 
-async def _pipelined(
-    connection: Connection, query: str, arguments: Sequence[Sequence[object]]
-) -> list[Sequence[object] | None]:
-    """The first row of `query` for each of `arguments`, in one round trip."""
-    statement = query.encode()
-    if len(arguments) == 1:
-        return [await (await connection.execute(statement, arguments[0], prepare=True)).fetchone()]
-    async with connection.pipeline():
-        cursors = [await connection.execute(statement, a, prepare=True) for a in arguments]
-        return [await cursor.fetchone() for cursor in cursors]
-
-
-async def _store(connection: Connection, growths: Sequence[_Growth]) -> None:
+async def _store(connection: Connection, growths: Iterable[_Growth]) -> None:
     grown = [growth for growth in growths if growth.events]
+    if not grown:
+        return
     await _write(connection, grown)
-    await _pipelined(connection, _MOVE, [growth.move() for growth in grown])
+    await connection.execute(
+        "SELECT indelible.move_heads("
+        "%s::text[], %s::bigint[], %s::bigint[], %s::bytea[], %s::bytea[], %s::timestamptz[])",
+        [list(column) for column in zip(*(growth.move() for growth in grown), strict=True)],
+        prepare=True,
+    )
 
 
 async def _write(connection: Connection, growths: Sequence[_Growth]) -> None:

@@ -173,56 +173,72 @@ END $$;
 
 -- Appending. (SET LOCAL and not set_config: a distributed PostgreSQL passes the one on to its workers.)
 
--- Locks a tenant's ledger, and looks up which of `ids` it has already. Two statements in one call: the second sees
--- what was committed while the first waited for the lock. A missing ledger is made under `new_origin`, unless
--- that is NULL; then there is no row in the answer. Ids are looked for in the months from `since` on.
-CREATE FUNCTION indelible.lock_ledger(tenant text, new_origin text, ids uuid[], since timestamptz)
+-- Locks ledgers, one after the other in the order given, and looks up which of `ids` they have already. Two statements
+-- for each: the second sees what was committed while the first waited for the lock. A missing ledger is made under its
+-- `new_origins`, unless that is NULL; then it has no row in the answer. The first `id_counts[1]` ids are those of
+-- tenants[1], and so on; they are looked for in the months from `since` on.
+CREATE FUNCTION indelible.lock_ledgers(
+    tenants text[], new_origins text[], ids uuid[], id_counts integer[], since timestamptz[])
     RETURNS TABLE (
-        origin text, size bigint, head bytea, frontier bytea,
+        tenant text, origin text, size bigint, head bytea, frontier bytea,
         -- When entries that are appended now are recorded.
         now timestamptz,
         found_id uuid[], found_seq bigint[], found_recorded_at timestamptz[], found_leaf_hash bytea[],
         found_fingerprint bytea[])
     LANGUAGE plpgsql
     AS $$
+DECLARE
+    past integer := 0;  -- how many ids belong to the tenants before
 BEGIN
-    EXECUTE format('SET LOCAL indelible.tenant_id = %L', tenant);
-    SELECT l.origin, l.size, l.head, l.frontier, greatest(l.recorded_at, clock_timestamp())
-        INTO origin, size, head, frontier, now
-        FROM indelible.ledgers l WHERE l.tenant_id = tenant FOR UPDATE;
-    IF NOT FOUND THEN
-        IF new_origin IS NULL THEN
-            RETURN;
-        END IF;
-        INSERT INTO indelible.ledgers (tenant_id, origin) VALUES (tenant, new_origin) ON CONFLICT DO NOTHING;
+    FOR i IN 1 .. cardinality(tenants) LOOP
+        tenant := tenants[i];
+        past := past + id_counts[i];
+        EXECUTE format('SET LOCAL indelible.tenant_id = %L', tenant);
         SELECT l.origin, l.size, l.head, l.frontier, greatest(l.recorded_at, clock_timestamp())
-            INTO STRICT origin, size, head, frontier, now
+            INTO origin, size, head, frontier, now
             FROM indelible.ledgers l WHERE l.tenant_id = tenant FOR UPDATE;
-    END IF;
-    IF size > 0 AND cardinality(ids) > 0 THEN
-        SELECT array_agg(e.id), array_agg(e.seq), array_agg(e.recorded_at), array_agg(e.leaf_hash),
-               array_agg(p.fingerprint)
-            INTO found_id, found_seq, found_recorded_at, found_leaf_hash, found_fingerprint
-            FROM indelible.events e
-            LEFT JOIN indelible.event_personal p
-                ON p.tenant_id = tenant AND p.seq = e.seq AND p.recorded_at = e.recorded_at
-            WHERE e.tenant_id = tenant AND e.id = ANY (ids) AND e.recorded_at >= since;
-    END IF;
-    RETURN NEXT;
+        IF NOT FOUND THEN
+            CONTINUE WHEN new_origins[i] IS NULL;
+            INSERT INTO indelible.ledgers (tenant_id, origin) VALUES (tenant, new_origins[i]) ON CONFLICT DO NOTHING;
+            SELECT l.origin, l.size, l.head, l.frontier, greatest(l.recorded_at, clock_timestamp())
+                INTO STRICT origin, size, head, frontier, now
+                FROM indelible.ledgers l WHERE l.tenant_id = tenant FOR UPDATE;
+        END IF;
+        found_id := NULL;
+        found_seq := NULL;
+        found_recorded_at := NULL;
+        found_leaf_hash := NULL;
+        found_fingerprint := NULL;
+        IF size > 0 AND id_counts[i] > 0 THEN
+            SELECT array_agg(e.id), array_agg(e.seq), array_agg(e.recorded_at), array_agg(e.leaf_hash),
+                   array_agg(p.fingerprint)
+                INTO found_id, found_seq, found_recorded_at, found_leaf_hash, found_fingerprint
+                FROM indelible.events e
+                LEFT JOIN indelible.event_personal p
+                    ON p.tenant_id = tenant AND p.seq = e.seq AND p.recorded_at = e.recorded_at
+                WHERE e.tenant_id = tenant AND e.id = ANY (ids[past - id_counts[i] + 1 : past])
+                    AND e.recorded_at >= since[i];
+        END IF;
+        RETURN NEXT;
+    END LOOP;
 END $$;
 
-CREATE FUNCTION indelible.move_head(
-    tenant text, old_size bigint, new_size bigint, new_head bytea, new_frontier bytea, now timestamptz) RETURNS void
+CREATE FUNCTION indelible.move_heads(
+    tenants text[], old_sizes bigint[], new_sizes bigint[], heads bytea[], frontiers bytea[], nows timestamptz[])
+    RETURNS void
     LANGUAGE plpgsql
     AS $$
 BEGIN
-    EXECUTE format('SET LOCAL indelible.tenant_id = %L', tenant);
-    UPDATE indelible.ledgers
-        SET size = new_size, head = new_head, frontier = new_frontier, recorded_at = now
-        WHERE tenant_id = tenant AND size = old_size;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'the ledger of % is not at %', tenant, old_size USING ERRCODE = 'serialization_failure';
-    END IF;
+    FOR i IN 1 .. cardinality(tenants) LOOP
+        EXECUTE format('SET LOCAL indelible.tenant_id = %L', tenants[i]);
+        UPDATE indelible.ledgers
+            SET size = new_sizes[i], head = heads[i], frontier = frontiers[i], recorded_at = nows[i]
+            WHERE tenant_id = tenants[i] AND size = old_sizes[i];
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the ledger of % is not at %', tenants[i], old_sizes[i]
+                USING ERRCODE = 'serialization_failure';
+        END IF;
+    END LOOP;
 END $$;
 
 
@@ -232,7 +248,7 @@ END $$;
 -- @@, which is not leakproof. So this runs as a role that sees the words of all tenants and nothing else of them, takes
 -- the tenant from the transaction and never as an argument, and gives back only where to look.
 CREATE FUNCTION indelible.search(words tsquery) RETURNS TABLE (seq bigint, recorded_at timestamptz)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ''
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
     SELECT p.seq, p.recorded_at FROM indelible.event_personal p
     WHERE p.tenant_id = nullif(current_setting('indelible.tenant_id', true), '') AND p.search @@ words
@@ -255,8 +271,8 @@ GRANT SELECT, INSERT (tenant_id, origin), UPDATE (size, head, frontier, recorded
 GRANT SELECT (tenant_id, seq, recorded_at, id, leaf_hash) ON indelible.events TO indelible_writer;
 GRANT SELECT (tenant_id, seq, recorded_at, fingerprint) ON indelible.event_personal TO indelible_writer;
 GRANT EXECUTE ON FUNCTION
-    indelible.lock_ledger(text, text, uuid[], timestamptz),
-    indelible.move_head(text, bigint, bigint, bytea, bytea, timestamptz),
+    indelible.lock_ledgers(text[], text[], uuid[], integer[], timestamptz[]),
+    indelible.move_heads(text[], bigint[], bigint[], bytea[], bytea[], timestamptz[]),
     indelible.ensure_month(date)
     TO indelible_writer;
 

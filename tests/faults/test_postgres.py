@@ -1,0 +1,138 @@
+"""PostgreSQL misbehaves without dying: sessions cut off, a lock that is held, a month without a partition, poison."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import psycopg
+import pytest
+
+from indelible.catalog import Catalog
+from indelible.store.append import Receipt, Rules
+from indelible.store.appender import Appender
+from indelible.store.errors import StoreError, StoreUnavailable
+from indelible.store.intake import Intake
+from indelible.store.sealing import Prepared
+from indelible.store.session import Database as Connections
+from indelible.store.verify import verify
+from tests.conftest import running_service
+from tests.faults.load import Load, check, event
+from tests.faults.test_killed import one_of_each_lane
+from tests.postgres import Database
+
+KEY = "ind_test_key-of-the-fault-tests"
+
+_CUT_OFF = """
+    SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name = 'indelible' AND state <> 'idle'
+"""
+
+
+def test_sessions_that_are_cut_off_lose_and_double_nothing(database: Database) -> None:
+    """In the middle of a transaction, some of them just as they commit."""
+    with running_service(database, INDELIBLE_ADMIN_KEY=KEY) as address:
+        with (
+            Load([address], KEY, ["hot", *(f"small-{n}" for n in range(8))]) as load,
+            psycopg.connect(database.admin_url, autocommit=True) as admin,
+        ):
+            cut, ends = 0, time.monotonic() + 20
+            while cut < 30:
+                (count,) = admin.execute(_CUT_OFF).fetchone() or (0,)
+                cut += count
+                time.sleep(0.02)
+                assert time.monotonic() < ends, f"only {cut} sessions were found at work"
+        check(load, database.url, database.admin_url)
+
+
+def test_a_held_lock_delays_its_own_lane_only(database: Database) -> None:
+    """503 with Retry-After once the patience is over; stored, once, when the lock is gone."""
+    held, *others = one_of_each_lane()
+    settings = {"INDELIBLE_ADMIN_KEY": KEY, "INDELIBLE_APPEND_TIMEOUT": "1"}
+    with running_service(database, **settings) as address:
+        load = Load([address], KEY, [], writers=1)
+        with load.client() as client, psycopg.connect(database.admin_url) as admin:
+            load.deliver(client, [event(held)])
+            admin.execute("SELECT FROM indelible.ledgers WHERE tenant_id = %s FOR UPDATE", (held,))
+            late = event(held)
+            began = time.monotonic()
+            answer = client.post("/api/audit-log", json=late)
+            assert 0.9 < time.monotonic() - began < 4
+            assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+            assert int(answer.headers["retry-after"]) > 0
+            mixed = client.post("/api/audit-log/batch", json=[late, *map(event, others)]).json()
+            assert [item["status"] for item in mixed["data"]] == [503, 201, 201, 201]
+            began = time.monotonic()
+            for tenant in others:
+                assert client.post("/api/audit-log", json=event(tenant)).status_code == 201
+            assert time.monotonic() - began < 1
+            admin.rollback()
+            load.deliver(client, [late], within=10)
+    with psycopg.connect(database.admin_url) as admin:
+        rows = admin.execute("SELECT seq FROM indelible.events WHERE id = %s", (late["id"],)).fetchall()
+    assert len(rows) == 1
+    verified(database, held)
+
+
+@pytest.mark.anyio
+async def test_a_missing_month_is_made_on_demand(
+    database: Database, appender: Appender, connections: Connections, intake: Intake
+) -> None:
+    """If nobody ran the service for months, or time ran ahead of it: no event waits for an operator."""
+    month = f"{datetime.now(UTC):%Y_%m}"
+    with psycopg.connect(database.admin_url, autocommit=True) as admin:
+        for table in ("events", "event_personal"):
+            admin.execute(f"DROP TABLE indelible.{table}_{month}".encode())
+    answers = await asyncio.gather(*(appender.append([taken(intake, tenant)]) for tenant in one_of_each_lane()))
+    assert [answer.seq for (answer,) in answers if isinstance(answer, Receipt)] == [1, 1, 1, 1]
+    with psycopg.connect(database.admin_url, autocommit=True) as admin:
+        assert admin.execute("SELECT to_regclass(%s)", (f"indelible.events_{month}",)).fetchone() != (None,)
+    report = await verify(connections, one_of_each_lane()[0])
+    assert report is not None
+    assert (report.size, report.contradictions) == (2, ())
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("action", ["nul\0", "surrogate\ud800"], ids=["refused by PostgreSQL", "refused by the driver"])
+async def test_poison_fails_its_own_caller_only(
+    appender: Appender, connections: Connections, intake: Intake, action: str
+) -> None:
+    """Intake lets none of it through; should it ever, those who share the transaction are not to suffer."""
+    good = taken(intake, "acme")
+    poison = replace(good, event=msgspec.structs.replace(good.event, action=action), id=taken(intake, "acme").id)
+    answers = await asyncio.gather(
+        *(appender.append(batch) for batch in ([good], [poison, taken(intake, "acme")], [taken(intake, "acme")]))
+    )
+    assert [[type(answer) for answer in batch] for batch in answers] == [[Receipt], [StoreError] * 2, [Receipt]]
+    assert isinstance((await appender.append([taken(intake, "acme")]))[0], Receipt), "the lane goes on"
+    report = await verify(connections, "acme")
+    assert report is not None
+    assert (report.size, report.contradictions) == (4, ())
+
+
+@pytest.mark.anyio
+async def test_a_database_that_is_away_is_waited_for_and_then_answered_for(intake: Intake, catalog: Catalog) -> None:
+    """The caller hears that nothing is known, in its time, and not that the event was refused."""
+    patience = timedelta(seconds=0.5)
+    async with (
+        Connections.open("postgresql://nobody@127.0.0.1:1/nothing") as away,
+        Appender.open(away, Rules(catalog), patience=patience) as appender,
+    ):
+        (answer,) = await appender.append([taken(intake, "acme")])
+    assert isinstance(answer, StoreUnavailable)
+
+
+def taken(intake: Intake, tenant: str) -> Prepared:
+    return intake.take(msgspec.json.encode(event(tenant)), now=datetime.now(UTC), history=False)
+
+
+def verified(database: Database, *tenants: str) -> None:
+    async def reports() -> Sequence[object]:
+        async with Connections.open(database.url, size=1) as opened:
+            return [getattr(await verify(opened, tenant), "contradictions", None) for tenant in tenants]
+
+    assert asyncio.run(reports()) == [()] * len(tenants)
