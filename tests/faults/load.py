@@ -157,7 +157,8 @@ class Load:
         body = answer.json()
         items = [body | {"status": answer.status_code}] if len(events) == 1 else body.get("data", [])
         assert len(items) == len(events), f"{answer.status_code} {answer.text}"
-        return all([self._note(sent, item) for sent, item in zip(events, items, strict=True)])
+        accepted = [self._note(sent, item) for sent, item in zip(events, items, strict=True)]
+        return all(accepted)
 
     def _note(self, sent: Event, item: dict[str, Any]) -> bool:
         if item["status"] == 503:

@@ -151,6 +151,11 @@ class Dev(Command):
         self.says("Ctrl-C stops everything")
         return self
 
+    @contextlib.contextmanager
+    def is_started(self) -> Iterator[Self]:
+        with self:
+            yield self.is_welcoming()
+
     def is_whole(self) -> bool:
         """Whether everything runs that it is made of."""
         if self.postgres.pid is None or not any(self.backends()):
@@ -167,5 +172,6 @@ class Dev(Command):
         return found
 
     def backends(self) -> Iterator[Process]:
-        assert (postmaster := self.postgres.pid) is not None
+        postmaster = self.postgres.pid
+        assert postmaster is not None
         return (child for child in children(postmaster) if "indelible_service" in child.command)

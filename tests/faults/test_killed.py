@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -26,7 +27,8 @@ def worker(dev: Dev) -> list[int]:
 
 
 def postmaster(dev: Dev) -> list[int]:
-    assert (pid := dev.postgres.pid) is not None
+    pid = dev.postgres.pid
+    assert pid is not None
     return [pid]
 
 
@@ -68,8 +70,7 @@ def kill(pids: list[int]) -> None:
 def test_nothing_acknowledged_is_lost_or_doubled(tmp_path: Path) -> None:
     """Twenty kills of the server, its parent, PostgreSQL, one of its backends, and all at once, durable as shipped."""
     recovered: defaultdict[str, list[float]] = defaultdict(list)
-    with Dev(tmp_path) as dev:
-        dev.is_welcoming()
+    with Dev(tmp_path).is_started() as dev:
         with Load([dev.address], dev.key, ["hot", "warm", *(f"small-{n}" for n in range(8))]) as load:
             for number, victim in enumerate(islice(cycle(VICTIMS), KILLS)):
                 load.tenants.append(f"first-seen-{number}")
@@ -84,7 +85,7 @@ def test_nothing_acknowledged_is_lost_or_doubled(tmp_path: Path) -> None:
         assert load.setbacks, "nobody noticed, so nothing was tested"
         stored = check(load, dev.postgres.url(), dev.postgres.admin_url())
         for kind, seconds in recovered.items():
-            print(f"{kind}: back after {', '.join(f'{s:.1f}' for s in seconds)} s")
-        print(f"{stored}; sent again: {dict(load.setbacks)}")
+            sys.stdout.write(f"\n{kind}: back after {', '.join(f'{s:.1f}' for s in seconds)} s")
+        sys.stdout.write(f"\n{stored}; sent again: {dict(load.setbacks)}\n")
         assert stored.ledgers >= KILLS
         assert dev.stop() == 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -13,6 +12,7 @@ import psycopg
 import pytest
 
 from indelible.catalog import Catalog
+from indelible.event import MAX_EVENT_BYTES, InvalidEvent
 from indelible.store.append import Receipt, Rules
 from indelible.store.appender import Appender
 from indelible.store.errors import StoreError, StoreUnavailable
@@ -103,7 +103,8 @@ async def test_poison_fails_its_own_caller_only(
 ) -> None:
     """Intake lets none of it through; should it ever, those who share the transaction are not to suffer."""
     good = taken(intake, "acme")
-    poison = replace(good, event=msgspec.structs.replace(good.event, action=action), id=taken(intake, "acme").id)
+    poison = taken(intake, "acme")
+    poison.event.action = action
     answers = await asyncio.gather(
         *(appender.append(batch) for batch in ([good], [poison, taken(intake, "acme")], [taken(intake, "acme")]))
     )
@@ -119,11 +120,40 @@ async def test_a_database_that_is_away_is_waited_for_and_then_answered_for(intak
     """The caller hears that nothing is known, in its time, and not that the event was refused."""
     patience = timedelta(seconds=0.5)
     async with (
-        Connections.open("postgresql://nobody@127.0.0.1:1/nothing") as away,
+        Connections.open("postgresql://nobody@127.0.0.1:1/nothing", statement_timeout=patience) as away,
         Appender.open(away, Rules(catalog), patience=patience) as appender,
     ):
+        began = time.monotonic()
         (answer,) = await appender.append([taken(intake, "acme")])
+        assert 0.5 <= time.monotonic() - began < 2
     assert isinstance(answer, StoreUnavailable)
+
+
+@pytest.mark.anyio
+async def test_what_intake_takes_is_not_too_large_for_the_ledger(appender: Appender, intake: Intake) -> None:
+    """Targets are in the entry, whose limit is that of an event: near to it, an event is stored or refused as such."""
+    sizes = range(MAX_EVENT_BYTES - 450, MAX_EVENT_BYTES - 210, 30)
+    refused: list[str] = []
+    for raw in map(full_of_targets, sizes):
+        try:
+            prepared = intake.take(raw, now=datetime.now(UTC), history=False)
+        except InvalidEvent as error:
+            refused.append(error.code)
+            continue
+        (answer,) = await appender.append([prepared])
+        assert isinstance(answer, Receipt)
+    assert set(refused) == {"event_too_large"}
+    assert len(refused) < len(sizes)
+
+
+def full_of_targets(size: int) -> bytes:
+    """An event of `size` bytes, almost all of it targets."""
+    targets = [{"type": "t" * 68, "id": "i" * 240} for _ in range(99)]
+    sent = {"tenant_id": "acme", "action": "x.y", "actor": {"type": "user"}, "targets": targets}
+    targets[0]["id"] = "i" * (240 + size - len(msgspec.json.encode(sent)))
+    raw = msgspec.json.encode(sent)
+    assert len(raw) == size
+    return raw
 
 
 def taken(intake: Intake, tenant: str) -> Prepared:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import random
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.conftest import running_service
+from tests.conftest import Cluster, running_service
 from tests.faults.load import Load, check, event
 from tests.postgres import Database
 
@@ -17,6 +18,12 @@ KEY = "ind_test_key-of-the-fault-tests"
 TENANTS = ["hot"] * 50 + [f"small-{n}" for n in range(50)]
 SENDERS = 6
 ROUNDS = 25
+
+
+@pytest.fixture
+def cluster(clusters: Callable[[int], Cluster]) -> Cluster:
+    """One version is enough here: what differs between them is tried elsewhere."""
+    return clusters(18)
 
 
 @pytest.mark.parametrize(("services", "workers"), [(1, 2), (1, 4), (2, 1)])

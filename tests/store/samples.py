@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import psycopg
+from hypothesis import HealthCheck, settings
 
 from indelible.store.append import Receipt
 from indelible.store.appender import Appender
@@ -13,7 +14,7 @@ from indelible.store.intake import Intake
 from indelible.store.sealing import Prepared
 from tests.postgres import Database
 
-__all__ = ["FULL", "as_superuser", "raw", "rows", "send", "take"]
+__all__ = ["FULL", "as_superuser", "examples", "raw", "rows", "send", "take"]
 
 FULL: dict[str, Any] = {
     "action": "user.role_changed",
@@ -57,3 +58,8 @@ def as_superuser(database: Database, *statements: str, **parameters: object) -> 
         for statement in statements:
             done: Sequence[object] | int = connection.execute(statement.encode(), parameters).rowcount
             assert done, f"nothing was changed by {statement}"
+
+
+def examples(number: int) -> settings:
+    """Fixtures are shared by the examples: each has a tenant of its own."""
+    return settings(max_examples=number, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -3,14 +3,14 @@
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from indelible.catalog import Catalog
@@ -26,11 +26,11 @@ from indelible.store.sealing import uuid7
 from indelible.store.session import Database as Connections
 from indelible.store.verify import verify
 from tests.postgres import Database
-from tests.store.samples import FULL, raw, rows, send, take
+from tests.store.samples import FULL, examples, raw, rows, send, take
 
 pytestmark = pytest.mark.anyio
 
-IDS = {"v4": uuid4, "v7": lambda: uuid7(datetime.now(UTC))}
+IDS: dict[str, Callable[[], UUID]] = {"v4": uuid4, "v7": lambda: uuid7(datetime.now(UTC))}
 
 
 @contextlib.asynccontextmanager
@@ -240,7 +240,7 @@ async def services(
         yield [await stack.enter_async_context(service) for service in opened]
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(20)
 @given(work=st.tuples(BATCHES, BATCHES, BATCHES))
 async def test_services_at_once_agree_with_a_dictionary(
     services: list[Appender], connections: Connections, intake: Intake, work: tuple[list[list[Sent]], ...]

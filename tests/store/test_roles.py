@@ -1,280 +1,20 @@
-"""Who may do what in the database, tried as each of them on the rows of two tenants.
-
-GRANTS is the whole list. It is compared with PostgreSQL's catalogue, and each role tries everything besides.
+"""Who may do what in the database, tried as each of them on the rows of two tenants. See test_grants for the
+privileges as such; here is what those who have some could make of them.
 """
 
-import asyncio
 import contextlib
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from typing import Any
 
 import psycopg
 import pytest
-from psycopg import sql
 from psycopg.errors import InsufficientPrivilege
 
 from indelible.catalog import Catalog
-from indelible.store.append import Rules
-from indelible.store.appender import Appender
+from indelible.store.append import Receipt, Rules, append
 from indelible.store.embedded import SERVICE_ROLE
 from indelible.store.intake import Intake
-from indelible.store.session import Database as Connections
 from tests.postgres import Database
-from tests.store.samples import FULL, as_superuser, rows, send, take
-
-MINE, OTHER = "acme", "globex"
-MONTH = f"{datetime.now(UTC):%Y_%m}"
-EVENTS, PERSONAL = f"events_{MONTH}", f"event_personal_{MONTH}"
-
-RUNTIME = ("indelible_writer", "indelible_reader", "indelible_control")
-ROLES = (*RUNTIME, "indelible_searcher", "indelible_signer", "indelible_keeper", SERVICE_ROLE)
-"""SERVICE_ROLE is the login itself, before it takes a role."""
-
-Tables = Mapping[str, Mapping[str, str]]
-
-GRANTS: Mapping[str, Tables] = {
-    "indelible_writer": {
-        "ledgers": {"SELECT": "*", "INSERT": "tenant_id origin", "UPDATE": "size head frontier recorded_at"},
-        "events": {"SELECT": "tenant_id seq recorded_at id leaf_hash"},
-        "event_personal": {"SELECT": "tenant_id seq recorded_at fingerprint"},
-        "migrations": {"SELECT": "*"},
-        EVENTS: {"INSERT": "*"},
-        PERSONAL: {"INSERT": "*"},
-    },
-    "indelible_reader": {
-        "ledgers": {"SELECT": "*"},
-        "events": {"SELECT": "*"},
-        "event_personal": {"SELECT": "tenant_id seq recorded_at actor changes context metadata targets"},
-        "migrations": {"SELECT": "*"},
-    },
-    "indelible_searcher": {"event_personal": {"SELECT": "tenant_id seq recorded_at search"}},
-    "indelible_control": {
-        "ledgers": {"SELECT": "*"},
-        "keys": {"SELECT": "*", "INSERT": "*", "DELETE": "*"},
-        "migrations": {"SELECT": "*"},
-    },
-    "indelible_signer": {},
-    "indelible_keeper": {},
-}
-FUNCTIONS = {
-    "indelible_writer": {"lock_ledger", "move_head", "ensure_month"},
-    "indelible_reader": {"search"},
-    "indelible_searcher": {"search"},
-    "indelible_control": {"ensure_month"},
-}
-
-
-@pytest.fixture(scope="module")
-def filled(database: Database, catalog: Catalog) -> Database:
-    """Two tenants with events, and a key."""
-
-    async def fill() -> None:
-        intake = Intake(catalog)
-        async with Connections.open(database.url) as connections, Appender.open(connections, Rules(catalog)) as to:
-            await send(to, *[take(intake, MINE, **FULL) for _ in range(3)])
-            await send(to, *[take(intake, OTHER, **{**FULL, "metadata": {"note": "elsewhere"}}) for _ in range(3)])
-
-    asyncio.run(fill())
-    as_superuser(
-        database,
-        "INSERT INTO indelible.keys (name, hash, scopes) VALUES ('one', sha256('one'), '{}')",
-        "ANALYZE indelible.events, indelible.event_personal",
-    )
-    return database
-
-
-@contextlib.contextmanager
-def acting(database: Database, role: str, tenant: str = "") -> Iterator[psycopg.Connection]:
-    """A transaction as `role` and of `tenant`, rolled back at the end. Who is no runtime role comes as a superuser
-    that gave up being one."""
-    url = database.url if role in (*RUNTIME, SERVICE_ROLE) else database.admin_url
-    with psycopg.connect(url) as connection:
-        if role != SERVICE_ROLE:
-            connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(role)))
-        if tenant:
-            connection.execute(sql.SQL("SET LOCAL indelible.tenant_id = {}").format(tenant))
-        assert connection.execute("SELECT current_user").fetchone() == (role,)
-        yield connection
-        connection.rollback()
-
-
-def run(connection: psycopg.Connection, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
-    cursor = connection.execute(statement.encode(), parameters or None)
-    return cursor.fetchall() if cursor.description else []
-
-
-def refusal(connection: psycopg.Connection, statement: str) -> str:
-    """What PostgreSQL says against `statement` for want of a privilege; "" where it has nothing to say to that."""
-    try:
-        with connection.transaction(force_rollback=True):
-            run(connection, statement)
-    except InsufficientPrivilege as error:
-        return error.diag.message_primary or "?"
-    except psycopg.Error:
-        return ""  # it may, and fails over something else
-    return ""
-
-
-def columns(database: Database) -> dict[str, list[str]]:
-    query = """
-        SELECT c.relname, array_agg(a.attname::text) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
-        WHERE c.relnamespace = 'indelible'::regnamespace AND c.relkind IN ('r', 'p') AND a.attnum > 0 GROUP BY 1
-    """
-    wanted = {"ledgers", "events", "event_personal", "keys", "migrations", EVENTS, PERSONAL}
-    return {table: names for table, names in rows(database, query) if table in wanted}
-
-
-def granted(role: str) -> Iterator[tuple[str, str, str]]:
-    """What GRANTS says of a role as (table, privilege, columns); the service inherits that of its roles."""
-    for member in RUNTIME if role == SERVICE_ROLE else (role,):
-        for table, privileges in GRANTS[member].items():
-            for privilege, names in privileges.items():
-                yield table, privilege, names
-
-
-# --- privileges
-
-
-@pytest.mark.parametrize("role", ROLES)
-def test_each_statement_on_each_column_of_each_table(filled: Database, role: str) -> None:
-    """UPDATE, DELETE and TRUNCATE of events are among what fails for everybody, on the partitions as well."""
-    statements = {}
-    for table, names in columns(filled).items():
-        for name in names:
-            statements[table, "SELECT", name] = f"SELECT {name} FROM indelible.{table}"
-            statements[table, "INSERT", name] = f"INSERT INTO indelible.{table} ({name}) VALUES (DEFAULT)"
-            statements[table, "UPDATE", name] = f"UPDATE indelible.{table} SET {name} = DEFAULT"
-        statements[table, "DELETE", "*"] = f"DELETE FROM indelible.{table}"
-        statements[table, "TRUNCATE", "*"] = f"TRUNCATE indelible.{table}"
-    allowed = {
-        (table, privilege, name)
-        for table, privilege, names in granted(role)
-        for name in (columns(filled)[table] if names == "*" and privilege != "DELETE" else names.split())
-    }
-    with acting(filled, role) as connection:
-        refused = {
-            attempt
-            for attempt, statement in statements.items()
-            if refusal(connection, statement).startswith("permission denied for")
-        }
-    assert len(statements) > 150
-    assert set(statements) - refused == allowed
-
-
-@pytest.mark.parametrize("role", ROLES)
-def test_each_function(filled: Database, role: str) -> None:
-    functions = rows(
-        filled, "SELECT proname::text, pronargs FROM pg_proc WHERE pronamespace = 'indelible'::regnamespace"
-    )
-    assert {name for name, _ in functions} == {"refuse", "only_forward"}.union(*FUNCTIONS.values())
-    with acting(filled, role) as connection:
-        callable_ = {
-            name
-            for name, arguments in functions
-            if not refusal(connection, f"SELECT indelible.{name}({', '.join(['NULL'] * arguments)})")
-        }
-    members = RUNTIME if role == SERVICE_ROLE else (role,)
-    assert callable_ == {name for member in members for name in FUNCTIONS.get(member, ())}
-
-
-def test_the_catalogue_knows_no_other_privilege(filled: Database) -> None:
-    """Also of those that no statement above would use: REFERENCES, TRIGGER, MAINTAIN, WITH GRANT OPTION, CREATE."""
-    found = rows(
-        filled,
-        """
-        WITH owner AS (SELECT 'indelible_owner'::regrole::oid AS oid),
-        acls(kind, name, part, acl) AS (
-            SELECT 'schema', nspname::text, '*', nspacl FROM pg_namespace WHERE nspname = 'indelible'
-            UNION ALL SELECT 'table', relname::text, '*', relacl FROM pg_class
-                WHERE relnamespace = 'indelible'::regnamespace AND relkind <> 'i' AND relkind <> 'I'
-            UNION ALL SELECT 'table', attrelid::regclass::text, attname::text, attacl
-                FROM pg_attribute JOIN pg_class c ON c.oid = attrelid WHERE relnamespace = 'indelible'::regnamespace
-            UNION ALL SELECT 'function', proname::text, '*', coalesce(proacl, acldefault('f', proowner))
-                FROM pg_proc WHERE pronamespace = 'indelible'::regnamespace
-            UNION ALL SELECT 'default', defaclobjtype::text, '*', defaclacl FROM pg_default_acl
-        )
-        SELECT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(grantee)::text END, kind,
-               replace(name, 'indelible.', ''), privilege_type || CASE WHEN is_grantable THEN ' and grant' ELSE '' END,
-               part
-        FROM acls, owner, aclexplode(acl) WHERE grantee <> owner.oid
-        """,
-    )
-    listed = {(role, "schema", "indelible", "USAGE", "*") for role in (*RUNTIME, "indelible_searcher")}
-    listed |= {(role, "function", name, "EXECUTE", "*") for role, names in FUNCTIONS.items() for name in names}
-    for role in GRANTS:
-        listed |= {(role, "table", t, privilege, n) for t, privilege, names in granted(role) for n in names.split()}
-    for ahead in months_ahead(filled):
-        listed |= {("indelible_writer", "table", table, "INSERT", "*") for table in ahead}
-    assert set(found) == listed
-
-
-def months_ahead(database: Database) -> list[tuple[str, str]]:
-    query = """
-        SELECT 'events_' || month, 'event_personal_' || month FROM (
-            SELECT substr(inhrelid::regclass::text, length('indelible.events_') + 1) AS month
-            FROM pg_inherits WHERE inhparent = 'indelible.events'::regclass) _
-    """
-    found = rows(database, query)
-    assert (EVENTS, PERSONAL) in found
-    return [(events, personal) for events, personal in found]
-
-
-def test_every_table_is_under_forced_row_security(filled: Database) -> None:
-    """But for the migrations, which belong to no tenant, and the partitions, on which there is only INSERT."""
-    found = rows(
-        filled,
-        """
-        SELECT relname::text, relrowsecurity, relforcerowsecurity, relispartition FROM pg_class
-        WHERE relnamespace = 'indelible'::regnamespace AND relkind NOT IN ('i', 'I')
-        """,
-    )
-    secured = {name for name, enabled, forced, _ in found if enabled and forced}
-    assert secured == {"ledgers", "events", "event_personal", "keys"}
-    partitions = {name for name, *_, partition in found if partition}
-    assert partitions == {name for month in months_ahead(filled) for name in month}
-    assert {name for name, *_ in found} == secured | partitions | {"migrations"}
-
-
-def test_every_partition_has_the_triggers(filled: Database) -> None:
-    query = """
-        SELECT tgrelid::regclass::text, array_agg(tgname::text ORDER BY tgname) FROM pg_trigger
-        WHERE tgenabled = 'O' GROUP BY 1
-    """
-    found = {name.removeprefix("indelible."): names for name, names in rows(filled, query)}
-    for table in ("events", "event_personal", *(name for month in months_ahead(filled) for name in month)):
-        assert found.pop(table) == ["append_only", "never_truncated"]
-    assert found == {"ledgers": ["never_deleted", "never_truncated", "only_forward"]}
-
-
-def test_what_runs_as_the_owner_looks_for_names_in_the_catalogue_alone(filled: Database) -> None:
-    """pg_temp has to be named, and last: otherwise it is searched first, for tables and types."""
-    query = """
-        SELECT proname, proconfig, proowner::regrole::text FROM pg_proc
-        WHERE pronamespace = 'indelible'::regnamespace AND prosecdef ORDER BY proname
-    """
-    pinned = ["search_path=pg_catalog, pg_temp"]
-    assert rows(filled, query) == [
-        ("ensure_month", pinned, "indelible_owner"),
-        ("search", pinned, "indelible_searcher"),
-    ]
-
-
-def test_the_roles_themselves_can_do_nothing(filled: Database) -> None:
-    query = """
-        SELECT rolname::text FROM pg_roles WHERE rolname LIKE 'indelible\\_%%'
-        AND (rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls OR rolcanlogin OR rolinherit)
-    """
-    assert rows(filled, query) == [(SERVICE_ROLE,)]
-    query = "SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls FROM pg_roles "
-    assert rows(filled, query + "WHERE rolname = %s", SERVICE_ROLE) == [(False,)]
-    query = """
-        SELECT member::regrole::text, roleid::regrole::text, admin_option FROM pg_auth_members
-        WHERE roleid::regrole::text LIKE 'indelible%%' OR member::regrole::text LIKE 'indelible%%'
-    """
-    members = {(SERVICE_ROLE, role, False) for role in RUNTIME}
-    assert set(rows(filled, query)) == members | {("indelible_owner", "indelible_searcher", False)}
-
+from tests.store.acting import EVENTS, MINE, MONTH, OTHER, PERSONAL, ROLES, RUNTIME, acting, refusal, run
+from tests.store.samples import rows, take
 
 # --- tenants
 
@@ -369,8 +109,6 @@ def test_the_writer_moves_the_head_of_its_tenant_only_forward(filled: Database) 
             assert refusal(connection, f"UPDATE indelible.ledgers SET {change}") == (
                 "a ledger only grows, under its own name"
             )
-        back = f"SELECT indelible.move_head('{MINE}', 4, 3, sha256('x'), decode(repeat('00', 64), 'hex'), now())"
-        assert refusal(connection, back) == "a ledger only grows, under its own name"
 
 
 def test_the_writer_opens_no_ledger_but_that_of_the_tenant_that_is_set(filled: Database) -> None:
@@ -485,14 +223,21 @@ def test_types_of_the_callers_own_do_not_run_as_the_owner(filled: Database, role
         assert run(connection, "SELECT indelible.ensure_month('2031-01-01'::pg_catalog.date)") == [(True,)]
 
 
-def test_tables_of_the_callers_own_are_not_taken_for_the_ledgers(filled: Database) -> None:
-    with acting(filled, "indelible_writer") as connection:
-        run(connection, "CREATE TEMP TABLE ledgers (LIKE indelible.ledgers)")
-        run(connection, "CREATE TEMP TABLE events (tenant_id text)")
-        run(connection, "SET LOCAL search_path = pg_temp, indelible")
-        locked = "SELECT size, origin FROM indelible.lock_ledger(%s, NULL, '{}', '-infinity')"
-        query = "SELECT size, origin FROM indelible.ledgers WHERE tenant_id = %s"
-        assert run(connection, locked, MINE) == rows(filled, query, MINE)
+@pytest.mark.anyio
+async def test_tables_of_the_callers_own_are_not_taken_for_the_ledgers(
+    filled: Database, catalog: Catalog, intake: Intake
+) -> None:
+    async with await psycopg.AsyncConnection.connect(filled.url) as connection:
+        await connection.execute("""
+            SET LOCAL ROLE indelible_writer;
+            CREATE TEMP TABLE ledgers (LIKE indelible.ledgers);
+            CREATE TEMP TABLE events (LIKE indelible.migrations);
+            SET LOCAL search_path = pg_temp, indelible
+        """)
+        (receipt,) = await append(connection, [take(intake, MINE)], Rules(catalog))
+        await connection.rollback()
+    assert isinstance(receipt, Receipt)
+    assert receipt.seq == 4
 
 
 # --- append-only, for whoever has every privilege

@@ -5,109 +5,18 @@ the entries that are blamed, and no others.
 """
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
 
 from indelible.ledger import base64url, entry
-from indelible.ledger.disclosure import GROUPS
-from indelible.ledger.tree import Frontier, leaf_hash
-from indelible.store.appender import Appender
-from indelible.store.intake import Intake
-from indelible.store.session import Database as Connections
-from indelible.store.verify import Remembered, Report, verify
-from tests.postgres import Database
-from tests.store.samples import FULL, as_superuser, rows, send, take
+from indelible.ledger.tree import leaf_hash
+from indelible.store.verify import Remembered, verify
+from tests.store.tampering import HEAD, LAST, ROW, SIZE, TREE, Found, Ledger, blames, columns_of
 
 pytestmark = pytest.mark.anyio
 
-SIZE, LAST = 7, 6
-ROW = "tenant_id = %(tenant)s AND seq = %(seq)s"
 FIX_LEAF = rf"UPDATE indelible.events SET leaf_hash = sha256('\x00'::bytea || entry) WHERE {ROW}"
-
-Found = dict[int | None, str]
-"""For each entry that is blamed (None: the ledger as a whole) a phrase of what is said of it."""
-
-TREE = "the tree kept with the ledger's head"
-HEAD = "the ledger's head is not the hash of its last entry"
-
-
-@dataclass(frozen=True)
-class Ledger:
-    tenant: str
-    bystander: str
-    database: Database
-    connections: Connections
-
-    def tamper(self, *statements: str, **parameters: object) -> None:
-        as_superuser(
-            self.database, *statements, **{"tenant": self.tenant, "bystander": self.bystander, "seq": 3, **parameters}
-        )
-
-    async def verify(self, remembered: Remembered | None = None, *, tenant: str | None = None) -> Report:
-        report = await verify(self.connections, tenant or self.tenant, remembered=remembered)
-        assert report is not None
-        return report
-
-    async def shows(self, expected: Found, remembered: Remembered | None = None) -> None:
-        """Exactly the entries in `expected` are blamed, for what it says; and the neighbour's ledger for nothing."""
-        blames(await self.verify(remembered), expected)
-        assert (await self.verify(tenant=self.bystander)).proven
-
-    def entries(self) -> list[bytes]:
-        query = "SELECT entry FROM indelible.events WHERE tenant_id = %s ORDER BY seq"
-        return [data for (data,) in rows(self.database, query, self.tenant)]
-
-    def remembered(self, size: int) -> Remembered:
-        """What a customer noted when the ledger had `size` entries."""
-        return Remembered(size, base64url.encode(leaf_hash(self.entries()[size - 1])))
-
-    def set_head(self, entries: Sequence[bytes]) -> None:
-        """Makes the ledger's row fit `entries`."""
-        frontier = Frontier()
-        frontier.extend(map(leaf_hash, entries))
-        self.tamper(
-            "UPDATE indelible.ledgers SET size = %(size)s, head = %(head)s, frontier = %(frontier)s "
-            "WHERE tenant_id = %(tenant)s",
-            size=len(entries), head=leaf_hash(entries[-1]), frontier=bytes(frontier),
-        )  # fmt: skip
-
-    def rewrite(self, edit: Callable[[int, bytes], bytes]) -> None:
-        """Edits the history and computes everything in it anew, as well as it can be done."""
-        written: list[bytes] = []
-        for seq, data in enumerate(self.entries()):
-            data = edit(seq, data)  # noqa: PLW2901
-            if seq:
-                prev = base64url.encode(leaf_hash(written[-1])).encode()
-                data = re.sub(rb'"prev":"[^"]*"', b'"prev":"' + prev + b'"', data)  # noqa: PLW2901
-            written.append(data)
-            self.tamper(
-                f"UPDATE indelible.events SET entry = %(entry)s, leaf_hash = %(leaf)s WHERE {ROW}",
-                seq=seq, entry=data, leaf=leaf_hash(data),
-            )  # fmt: skip
-        self.set_head(written)
-
-
-def blames(report: Report, expected: Found) -> None:
-    said = [(c.seq, c.what) for c in report.contradictions]
-    assert {seq for seq, _ in said} == set(expected), said
-    for seq, phrase in expected.items():
-        assert any(s == seq and phrase in what for s, what in said), (seq, phrase, said)
-
-
-@pytest.fixture
-async def ledger(
-    database: Database, connections: Connections, appender: Appender, intake: Intake, tenants: list[str]
-) -> Ledger:
-    """Entry 0 opens it, 1 to 5 have every group of disclosures, 6 has none. Each was recorded at a time of its own."""
-    tenant, bystander, _ = tenants
-    for number in range(1, LAST):
-        await send(appender, take(intake, tenant, **FULL, id=f"0192f0c4-0000-7000-8000-{number:012}"))
-    await send(appender, take(intake, tenant, actor={"type": "system"}))
-    await send(appender, *[take(intake, bystander, **FULL) for _ in range(2)])
-    return Ledger(tenant, bystander, database, connections)
 
 
 async def test_an_untampered_ledger_is_proven(ledger: Ledger) -> None:
@@ -244,97 +153,6 @@ async def test_the_newest_deleted_and_the_head_set_back_shows_to_who_remembers(l
 async def test_a_deleted_ledger_is_none(ledger: Ledger) -> None:
     ledger.tamper(*DELETE_ALL, "DELETE FROM indelible.ledgers WHERE tenant_id = %(tenant)s", first=0, last=LAST)
     assert await verify(ledger.connections, ledger.tenant) is None
-
-
-# --- the columns that events are found by
-
-COLUMNS = {
-    "id": ["gen_random_uuid()"],
-    "occurred_at": ["occurred_at - interval '1 day'", "occurred_at + interval '1 microsecond'", "'infinity'",
-                    "'-infinity'", "'10000-01-01Z'", "occurred_at - interval '4200 years'"],
-    "action": ["'user.joined'", "''"],
-    "category": ["'data'", "NULL"],
-    "operation": ["'deleted'", "NULL"],
-    "outcome": ["'success'"],
-    "source": ["'api'"],
-    "actor_type": ["'system'"],
-    "actor_id": ["'usr_8'", "NULL"],
-    "target_type": ["'group'", "NULL"],
-    "target_id": ["'usr_1'", "NULL"],
-}  # fmt: skip
-
-
-def columns_of(database: Database) -> list[str]:
-    query = "SELECT attname FROM pg_attribute WHERE attrelid = 'indelible.events'::regclass AND attnum > 0"
-    return [name for (name,) in rows(database, query)]
-
-
-async def test_no_column_is_left_out_here(database: Database) -> None:
-    assert set(columns_of(database)) == {*COLUMNS, "tenant_id", "seq", "recorded_at", "leaf_hash", "entry"}
-
-
-@pytest.mark.parametrize(("column", "value"), [(c, v) for c, values in COLUMNS.items() for v in values])
-async def test_a_column(ledger: Ledger, column: str, value: str) -> None:
-    """The entry keeps its bytes, but would be shown at another place, or to no one."""
-    ledger.tamper(f"UPDATE indelible.events SET {column} = {value} WHERE {ROW}")
-    await ledger.shows({3: f"the column {column} says"})
-
-
-@pytest.mark.parametrize("tables", [["events"], ["events", "event_personal"]], ids="+".join)
-async def test_when_it_was_recorded(ledger: Ledger, tables: list[str]) -> None:
-    later = "UPDATE indelible.{} SET recorded_at = recorded_at + interval '1 microsecond' WHERE " + ROW
-    ledger.tamper(*map(later.format, tables))
-    await ledger.shows({3: "the column recorded_at says"})
-
-
-# --- the disclosures
-
-UPDATE_GROUP = f"UPDATE indelible.event_personal SET {{group}} = {{value}} WHERE {ROW}"
-
-
-@pytest.mark.parametrize("group", GROUPS)
-async def test_a_disclosure_altered(ledger: Ledger, group: str) -> None:
-    ledger.tamper(UPDATE_GROUP.format(group=group, value=f"replace({group}, 'Sarah', 'Simon')"))
-    await ledger.shows({3: f"the disclosure '{group}' was altered or added"})
-    ledger.tamper(UPDATE_GROUP.format(group=group, value="'{}'"))
-    await ledger.shows({3: "the disclosure '?' was altered or added"})
-
-
-@pytest.mark.parametrize("group", GROUPS)
-async def test_a_disclosure_removed(ledger: Ledger, group: str) -> None:
-    ledger.tamper(UPDATE_GROUP.format(group=group, value="NULL"))
-    await ledger.shows({3: "1 of 5 disclosures are missing"})
-
-
-@pytest.mark.parametrize("group", GROUPS)
-async def test_a_disclosure_added(ledger: Ledger, group: str) -> None:
-    """Taken from an entry that has it, to one that never had."""
-    stolen = f"(SELECT {group} FROM indelible.event_personal WHERE tenant_id = %(tenant)s AND seq = 3)"
-    ledger.tamper(UPDATE_GROUP.format(group=group, value=stolen), seq=LAST)
-    await ledger.shows({LAST: f"the disclosure '{group}' was altered or added"})
-
-
-@pytest.mark.parametrize("group", GROUPS)
-async def test_a_disclosure_swapped_between_rows(ledger: Ledger, group: str) -> None:
-    other = "(SELECT o.{0} FROM indelible.event_personal o WHERE o.tenant_id = %(tenant)s AND o.seq = 6 - p.seq)"
-    ledger.tamper(
-        f"UPDATE indelible.event_personal p SET {group} = {other.format(group)} "
-        "WHERE tenant_id = %(tenant)s AND seq IN (2, 4)"
-    )
-    await ledger.shows(dict.fromkeys((2, 4), f"the disclosure '{group}' was altered or added"))
-
-
-@pytest.mark.parametrize("group", GROUPS)
-async def test_a_disclosure_there_twice(ledger: Ledger, group: str) -> None:
-    """The same disclosure in another group's place would be shown instead of what belongs there."""
-    other = GROUPS[GROUPS.index(group) - 1]
-    ledger.tamper(UPDATE_GROUP.format(group=other, value=group))
-    await ledger.shows({3: "1 of 5 disclosures are missing"})
-
-
-async def test_all_disclosures_of_an_entry_moved_away(ledger: Ledger) -> None:
-    ledger.tamper(f"UPDATE indelible.event_personal SET seq = 99 WHERE {ROW}")
-    await ledger.shows({3: "5 of 5 disclosures are missing", 99: "disclosures of an entry that is not there"})
 
 
 # --- forgery

@@ -5,6 +5,7 @@ import sys
 from typing import Annotated
 
 import psycopg
+import structlog
 import typer
 
 from indelible import __version__
@@ -54,6 +55,8 @@ def _main(
 
 
 def run() -> None:
+    # What the store has to say meanwhile is no result.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     try:
         app()
     except (SettingsError, CatalogError, EmbeddedError, StoreError) as error:

@@ -153,7 +153,9 @@ def _welcome(settings: Settings, new_key: str | None, data_dir: Path, *, demo: b
     else:
         shown = f"{new_key} (also in {file})" if new_key else f"in {file}, as printed at the first start"
         use = f"$(cat {shlex.quote(str(file))})"
-    command = "indelible" if which("indelible") else shlex.quote(sys.argv[0])
+    as_module = Path(sys.argv[0]).name == "__main__.py"
+    itself = shlex.join([sys.executable, "-m", "indelible"] if as_module else [sys.argv[0]])
+    command = "indelible" if which("indelible") else itself
     say(f"""
 Indelible is running.
 
@@ -162,7 +164,7 @@ Indelible is running.
 
 Log an event, and read it back:
 
-  curl -s {address}/api/audit-log -H "Authorization: Bearer {use}" --json '{{
+  curl -s {address}/api/audit-log -H "Authorization: Bearer {use}" -d '{{
     "tenant_id": "{tenant}", "action": "user.role_changed",
     "actor": {{"type": "user", "id": "usr_7", "name": "Sarah Chen"}},
     "targets": [{{"type": "user", "id": "usr_9", "name": "Alex Roman"}}],

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -107,7 +107,11 @@ async def _log(url: str, settings: Settings, raw: bytes, *, as_json: bool) -> st
     catalog = Catalog.load(settings.catalog)
     prepared = Intake(catalog, settings.strict).take(raw, now=datetime.now(UTC), history=True)
     rules = Rules(catalog, host=settings.ledger_host, auto_tenants=settings.auto_tenants)
-    async with Database.open(url, size=2) as opened, Appender.open(opened, rules, lanes=1) as appender:
+    patience = timedelta(seconds=settings.append_timeout)
+    async with (
+        Database.open(url, size=2) as opened,
+        Appender.open(opened, rules, lanes=1, patience=patience) as appender,
+    ):
         (answer,) = await appender.append([prepared])
     if isinstance(answer, Exception):
         raise answer

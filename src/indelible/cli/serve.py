@@ -24,7 +24,7 @@ __all__ = ["bootstrap_key", "listening_address", "migrate", "serve"]
 _WAIT_FOR_DATABASE = 60.0
 """Seconds: a service and its database often start together."""
 
-_WAIT_FOR_PORT = 10.0
+_WAIT_FOR_PORT = 5.0
 """Seconds, in which the server processes of one that was killed end."""
 
 

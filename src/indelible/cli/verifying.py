@@ -11,6 +11,8 @@ import typer
 
 from indelible.cli.database import DataDir, database
 from indelible.cli.output import Progress, fail, note, say
+from indelible.ledger import base64url
+from indelible.ledger.tree import HASH_BYTES
 from indelible.settings import Settings
 from indelible.store.errors import StoreError
 from indelible.store.session import Database, first_line
@@ -49,12 +51,21 @@ def verify(
         fail("--size and --head belong to one ledger: give --tenant as well")
     if head is not None and size is None:
         fail("--head is the head at a size: give --size as well")
+    if head is not None and not _is_hash(head):
+        fail(f"--head {head!r}: a head is 43 characters of base64url, as verify prints it")
     remembered = Remembered(size, head) if size is not None else None
     settings = Settings.from_env(os.environ)
     with database(settings, data_dir) as found:
         reports = asyncio.run(_verify(found.url, tenant, remembered, as_json=as_json))
     if not all(reports):
         raise typer.Exit(2 if None in reports else 1)
+
+
+def _is_hash(text: str) -> bool:
+    try:
+        return len(base64url.decode(text)) == HASH_BYTES
+    except ValueError:
+        return False
 
 
 async def _verify(url: str, tenant: str | None, remembered: Remembered | None, *, as_json: bool) -> list[bool | None]:

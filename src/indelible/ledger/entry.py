@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from json.encoder import encode_basestring as quote  # RFC 8785's escapes: \b \t \n \f \r \" \\ and \u00xx
 from typing import NamedTuple
@@ -22,6 +22,7 @@ __all__ = [
     "millis",
     "parse",
     "seal",
+    "size_at_most",
     "unsealed",
 ]
 
@@ -118,6 +119,11 @@ def seal(entry: Unsealed, seq: int, prev: str, recorded_at: str) -> bytes:
         seq,
         entry.tail,
     )
+
+
+def size_at_most(entry: Unsealed) -> int:
+    """How many bytes the entry has at the furthest place there is. More than `MAX_ENTRY_BYTES` is no entry."""
+    return len(seal(entry, 2**53 - 1, base64url.encode(bytes(32)), micros(datetime.max.replace(tzinfo=UTC))))
 
 
 def parse(data: bytes) -> Entry:

@@ -5,7 +5,6 @@ from functools import cache
 from html import escape
 from typing import Any
 
-import msgspec
 from litestar import Response, get
 
 from indelible.server.openapi import describe_api
@@ -104,7 +103,7 @@ def _curl(method: str, path: str, operation: dict[str, Any]) -> str:
         lines.append('-H "Authorization: Bearer $INDELIBLE_KEY"')
     if method == "POST":
         (example, *_) = operation["requestBody"]["content"]["application/json"]["examples"].values()
-        lines.append(f"--json '{msgspec.json.encode(example['value']).decode()}'")
+        lines.append(f"-d '{json.dumps(example['value'], indent=2)}'")
     return " \\\n  ".join(lines)
 
 

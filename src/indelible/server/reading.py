@@ -32,9 +32,9 @@ async def timeline(request: _Request) -> Response[bytes]:
 
 
 @get("/api/audit-log/{event_id:str}")
-async def event(request: _Request, event_id: str) -> Response[bytes]:
+async def event(request: _Request) -> Response[bytes]:
     service = await _admit(request)
-    query = EventQuery.parse(event_id, list(request.query_params.multi_items()))
+    query = EventQuery.parse(request.path_params["event_id"], list(request.query_params.multi_items()))
     record = await read.event(service.reading, query.tenant, query.event_id)
     if record is None:
         raise Problem(404, "no_such_event", f"tenant {query.tenant!r} has no event {query.event_id}")

@@ -208,7 +208,7 @@ def _first(tenant: str, origin: str, catalog: Catalog, now: datetime) -> Prepare
         Event(
             tenant_id=tenant,
             action="ledger.created",
-            actor=Actor(type="system", name="Indelible"),
+            actor=Actor(type="system", id="indelible"),
             source="background",
             metadata={"origin": origin, "format": entry.VERSION, "tenant_id": tenant},
         ),

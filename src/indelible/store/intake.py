@@ -6,6 +6,7 @@ from uuid import UUID
 
 from indelible.catalog import Catalog
 from indelible.event import Event, FieldError, InvalidEvent, check_time, parse
+from indelible.ledger.entry import MAX_ENTRY_BYTES, size_at_most
 from indelible.store.sealing import Prepared, made_at, prepare
 
 __all__ = ["RESERVED", "Intake"]
@@ -37,7 +38,11 @@ class Intake:
         self._check_id(event, now)
         if self.strict and (errors := self.catalog.check(event)):
             raise InvalidEvent("not_in_catalog", *errors)
-        return prepare(event, self.catalog, now=now)
+        prepared = prepare(event, self.catalog, now=now)
+        if (size := size_at_most(prepared.unsealed)) > MAX_ENTRY_BYTES:
+            detail = f"takes {size:,} bytes without what is personal; at most {MAX_ENTRY_BYTES:,} are accepted"
+            raise InvalidEvent("event_too_large", FieldError("", detail))
+        return prepared
 
     def _check_id(self, event: Event, now: datetime) -> None:
         # An id is looked for from its own time on (see `sealing.made_at`), so it must not be ahead of ours.

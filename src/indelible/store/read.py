@@ -9,7 +9,6 @@ from uuid import UUID
 
 from psycopg import sql
 
-from indelible.event import MAX_AHEAD
 from indelible.ledger import base64url
 from indelible.ledger.disclosure import GROUPS
 from indelible.store.sealing import Record, read
@@ -129,9 +128,10 @@ def _conditions(where: Filter, after: Cursor | None, parameters: dict[str, Any])
     if where.words:
         parameters["words"] = _tsquery(where.words)
     if where.since is not None:
-        # What occurred later was not recorded much earlier: that leaves out the older months.
+        # What occurred later was not recorded much earlier: that leaves out the older months. The sender's clock
+        # may be ahead of the service's, and the service's of PostgreSQL's: a day is more than both.
         conditions.append(sql.SQL("occurred_at >= %(since)s AND recorded_at >= %(recorded_since)s"))
-        parameters.update(since=where.since, recorded_since=_earlier(where.since, MAX_AHEAD))
+        parameters.update(since=where.since, recorded_since=_earlier(where.since, timedelta(days=1)))
     if where.until is not None:
         conditions.append(sql.SQL("occurred_at < %(until)s"))
         parameters["until"] = where.until

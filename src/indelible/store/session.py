@@ -107,13 +107,14 @@ class Database:
         raise StoreUnavailable("PostgreSQL does not answer: every connection was lost")
 
     async def _connection(self) -> Connection:
-        deadline = time.monotonic() + _PATIENCE
+        patience = min(_PATIENCE, self.statement_timeout.total_seconds())
+        deadline = time.monotonic() + patience
         while True:
             try:
                 return await self.pool.getconn(_ASK_AGAIN)
-            except PoolTimeout:
+            except PoolTimeout as error:
                 if time.monotonic() > deadline:
-                    raise
+                    raise StoreUnavailable(f"PostgreSQL does not answer: no connection in {patience:g} s") from error
 
 
 def _begin(role: Role, tenant: str | None, statement_timeout: timedelta) -> bytes:
