@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from indelible.store.embedded import EmbeddedPostgres
 from tests.cli.conftest import Command, environment, indelible
 from tests.postgres import Database
 
@@ -35,13 +36,12 @@ def test_the_events_of_other_products_go_in(run: Command) -> None:
     """Years old, of many tenants, with actions that no catalog knows."""
     lines = len(SAMPLE.read_text().splitlines())
     done = run("import", str(SAMPLE))
+    ledgers = len(run("tenants", "list").lines)
     assert (done.code, done.err) == (0, "")
-    assert done.out.startswith(f"{lines} events added to ")
-    assert done.out.endswith(" ledgers, 0 were there already, 0 lines refused.\n")
+    assert done.out == f"{lines} events added to {ledgers} ledgers, 0 were there already, 0 lines refused.\n"
     assert run("verify").code == 0
-    assert f"0 events added to 0 ledgers, {lines} were there already" in run("import", str(SAMPLE)).out.replace(
-        f"added to {len(run('tenants', 'list').lines)} ledgers", "added to 0 ledgers"
-    )
+    again = run("import", str(SAMPLE))
+    assert again.out == f"0 events added to {ledgers} ledgers, {lines} were there already, 0 lines refused.\n"
 
 
 BAD = {
@@ -93,9 +93,9 @@ def test_importing_twice_adds_nothing(run: Command, external: Database, mixed: P
     again = run("import", str(mixed))
     assert "0 events added to 1 ledgers, 4 were there already, 8 lines refused" in again.out
     assert count(external) == 4
-    same = "\n".join([line(1)] * 3)
-    assert "3 events added" in run("import", "-", stdin=same.encode()).out.replace("2 events added", "3 events added")
-    assert "0 events added" in run("import", "-", stdin=same.encode()).out
+    same = "\n".join([line(1, tenant="umbra")] * 3).encode()
+    assert "3 events added to 1 ledgers, 0 were there" in run("import", "-", stdin=same).out
+    assert "0 events added to 1 ledgers, 3 were there" in run("import", "-", stdin=same).out
 
 
 @pytest.mark.parametrize(
@@ -176,9 +176,7 @@ def test_an_embedded_database_is_used_whether_or_not_it_runs(tmp_path: Path) -> 
     at = f"--data-dir={data}"
     assert indelible("migrate", at).code == 0
     assert indelible("import", "-", at, stdin=line(1).encode()).out.startswith("1 events added")
-    assert not (data / "postgres" / "postmaster.pid").exists()
-
-    from indelible.store.embedded import EmbeddedPostgres
+    assert not EmbeddedPostgres(data).is_running()
 
     with EmbeddedPostgres(data) as postgres:
         assert indelible("import", "-", at, stdin=line(2).encode()).out.startswith("1 events added")

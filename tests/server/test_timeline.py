@@ -118,6 +118,20 @@ def test_filters(api: httpx.Client, tenant: str, query: str, kept: Callable[[Log
     assert found == [event for event in everything if kept(event)]
 
 
+def test_words_are_found_in_what_is_disclosed(api: httpx.Client, tenant: str) -> None:
+    """All of them, by their beginnings, in either case, and at once after the 201."""
+    log_all(api, [
+        an_event(tenant, actor={"type": "user", "name": "Sarah Chen", "email": "sarah@acme.example"}),
+        an_event(tenant, targets=[{"type": "user", "name": "Sarah Connor"}]),
+        an_event(tenant, metadata={"note": "moved to the 4th floor"}),
+    ])  # fmt: skip
+    found = {q: [event["seq"] for event in listed(api, tenant, q=q)] for q in ("sarah", "SAR chen", "floor", "none")}
+    assert found == {"sarah": [2, 1], "SAR chen": [1], "floor": [3], "none": []}
+    for q in ("", " ", "%00", "x" * 1001):
+        body = problem(api.get(f"{URL}?tenant_id={tenant}&q={q}"), 422, "invalid_parameter")
+        assert [error["parameter"] for error in body["errors"]] == ["q"]
+
+
 def test_workspace_id_is_another_name_for_the_tenant(api: httpx.Client, tenant: str) -> None:
     log_all(api, [an_event(tenant)])
     assert len(api.get(URL, params={"workspace_id": tenant}).json()["data"]) == 2

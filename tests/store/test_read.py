@@ -91,6 +91,7 @@ async def walk(connections: Connections, tenant: str, where: Filter, limit: int)
         pages.append(page.records)
         if page.next_cursor is None:
             return pages
+        assert page.next_cursor != cursor, "the walk stands still"
         cursor = Cursor.parse(str(page.next_cursor))
 
 
@@ -146,6 +147,7 @@ async def test_events_that_come_in_during_a_walk_displace_none(
         seen += page.records
         if page.next_cursor is None:
             break
+        assert page.next_cursor != cursor, "the walk stands still"
         cursor = page.next_cursor
         await appender.append([take(intake, tenant, occurred_at=moment) for moment in next(arriving, [])])
     assert seen == newest_first(seen)

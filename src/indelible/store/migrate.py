@@ -107,8 +107,10 @@ def _migrate(connection: psycopg.Connection, service: str | None) -> list[str]:
     )
     connection.execute("RESET ROLE")
     if service is not None:
+        # So that a transaction may do what its role may, and not what all of them may; before 16 the login role
+        # itself has to be NOINHERIT for that.
+        alone = b" WITH INHERIT FALSE" if connection.info.server_version >= 160000 else b""
         for role in _RUNTIME_ROLES:
-            connection.execute(
-                sql.SQL("GRANT {} TO {}").format(sql.Identifier(f"indelible_{role}"), sql.Identifier(service))
-            )
+            grant = sql.SQL("GRANT {} TO {}").format(sql.Identifier(f"indelible_{role}"), sql.Identifier(service))
+            connection.execute(grant.as_bytes() + alone)
     return todo

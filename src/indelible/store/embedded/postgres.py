@@ -169,7 +169,7 @@ class EmbeddedPostgres:
     def _provide_database(self) -> None:
         with psycopg.connect(self.admin_url("postgres"), autocommit=True) as connection:
             if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [SERVICE_ROLE]).fetchall():
-                connection.execute(f"CREATE ROLE {SERVICE_ROLE} LOGIN NOSUPERUSER")
+                connection.execute(f"CREATE ROLE {SERVICE_ROLE} LOGIN NOSUPERUSER NOINHERIT")
             if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).fetchall():
                 connection.execute(f"CREATE DATABASE {DATABASE}")
 
