@@ -330,11 +330,16 @@ _SECRET_PAIRS = frozenset(
     "debitcard encryptionkey passwordhash privatekey recoverycode recoverycodes secretkey securitycode sessionkey "
     "setcookie signingkey socialsecurity socialsecuritynumber sshkey ssn".split()
 )
+_MAX_NAME = 64
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
-@lru_cache(maxsize=4096)
 def _names_secret(key: str) -> bool:
+    return _short_key_names_secret(key[-_MAX_NAME:])  # the end decides; and the cache stays small
+
+
+@lru_cache(maxsize=4096)
+def _short_key_names_secret(key: str) -> bool:
     words = [w.lower() for w in _WORD.findall(key)]  # digits are no word: password2 names one too
     return bool(words) and (
         words[-1] in _SECRET_WORDS

@@ -38,10 +38,10 @@ def test_the_events_of_other_products_go_in(run: Command) -> None:
     done = run("import", str(SAMPLE))
     ledgers = len(run("tenants", "list").lines)
     assert (done.code, done.err) == (0, "")
-    assert done.out == f"{lines} events added to {ledgers} ledgers, 0 were there already, 0 lines refused.\n"
+    assert done.out == f"Added: {lines}. There already: 0. Refused: 0. Ledgers: {ledgers}.\n"
     assert run("verify").code == 0
     again = run("import", str(SAMPLE))
-    assert again.out == f"0 events added to {ledgers} ledgers, {lines} were there already, 0 lines refused.\n"
+    assert again.out == f"Added: 0. There already: {lines}. Refused: 0. Ledgers: {ledgers}.\n"
 
 
 BAD = {
@@ -69,7 +69,7 @@ def test_bad_lines_are_reported_by_number_and_the_others_go_in(run: Command, ext
     done = run("import", str(mixed))
     assert (done.code, done.err) == (1, "")
     first, *refusals = done.lines
-    assert first == "4 events added to 1 ledgers, 0 were there already, 8 lines refused."
+    assert first == "Added: 4. There already: 0. Refused: 8. Ledgers: 1."
     assert {int(r.split(":")[0].removeprefix("  line ")) for r in refusals} == set(BAD)
     for number, (_, reason) in BAD.items():
         assert any(r.startswith(f"  line {number}: ") and reason in r for r in refusals)
@@ -91,11 +91,11 @@ def test_importing_twice_adds_nothing(run: Command, external: Database, mixed: P
     """Also lines without an id; and two lines of one text are two events."""
     run("import", str(mixed))
     again = run("import", str(mixed))
-    assert "0 events added to 1 ledgers, 4 were there already, 8 lines refused" in again.out
+    assert "Added: 0. There already: 4. Refused: 8. Ledgers: 1." in again.out
     assert count(external) == 4
     same = "\n".join([line(1, tenant="umbra")] * 3).encode()
-    assert "3 events added to 1 ledgers, 0 were there" in run("import", "-", stdin=same).out
-    assert "0 events added to 1 ledgers, 3 were there" in run("import", "-", stdin=same).out
+    assert "Added: 3. There already: 0." in run("import", "-", stdin=same).out
+    assert "Added: 0. There already: 3." in run("import", "-", stdin=same).out
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_line_ends_blanks_and_byte_order_marks(run: Command, external: Database,
     """A line ends at LF alone: other characters that Python splits at may stand in a text."""
     done = run("import", "-", stdin=content)
     assert (done.code, count(external)) == (0, added)
-    assert done.out.startswith(f"{added} events added")
+    assert done.out.startswith(f"Added: {added}.")
 
 
 def test_an_overlong_line_is_one_refusal(run: Command, external: Database) -> None:
@@ -121,7 +121,7 @@ def test_an_overlong_line_is_one_refusal(run: Command, external: Database) -> No
     content = b"\n".join([line(1).encode(), b'{"a":"' + b"x" * 5_000_000 + b'"}', line(3).encode(), b"y" * 40_000])
     done = run("import", "-", stdin=content)
     assert done.code == 1
-    assert "2 events added to 1 ledgers, 0 were there already, 2 lines refused." in done.out
+    assert "Added: 2. There already: 0. Refused: 2. Ledgers: 1." in done.out
     assert [text.split(":")[0] for text in done.lines[1:]] == ["  line 2", "  line 4"]
     assert count(external) == 2
 
@@ -136,7 +136,7 @@ def test_what_is_no_file_is_said(run: Command, path: str) -> None:
 def test_a_file_that_is_no_text_is_refused_line_by_line(run: Command) -> None:
     done = run("import", "-", stdin=bytes(range(256)) * 3)
     assert done.code == 1
-    assert "0 events added" in done.out
+    assert "Added: 0." in done.out
 
 
 def test_an_import_that_was_killed_is_completed_by_the_next(run: Command, external: Database, tmp_path: Path) -> None:
@@ -175,11 +175,11 @@ def test_an_embedded_database_is_used_whether_or_not_it_runs(tmp_path: Path) -> 
         directory.chmod(0o755)  # as root, PostgreSQL runs as another user, who has to pass
     at = f"--data-dir={data}"
     assert indelible("migrate", at).code == 0
-    assert indelible("import", "-", at, stdin=line(1).encode()).out.startswith("1 events added")
+    assert indelible("import", "-", at, stdin=line(1).encode()).out.startswith("Added: 1.")
     assert not EmbeddedPostgres(data).is_running()
 
     with EmbeddedPostgres(data) as postgres:
-        assert indelible("import", "-", at, stdin=line(2).encode()).out.startswith("1 events added")
+        assert indelible("import", "-", at, stdin=line(2).encode()).out.startswith("Added: 1.")
         assert indelible("log", "user.left", "--tenant", "acme", at).code == 0
         assert postgres.is_running(), "it is not stopped by those who found it running"
     done = indelible("verify", at)

@@ -18,7 +18,7 @@ METHODS = {
     "/api/audit-log": {"GET", "POST"},
     "/api/audit-log/batch": {"POST"},
     "/api/audit-log/0192f0c4-7d3e-7c1a-9b1e-2f6d3a5b7c90": {"GET"},
-    "/healthz": {"GET"},
+    "/healthz": {"GET", "HEAD"},
     "/readyz": {"GET"},
     "/openapi.json": {"GET"},
     "/docs": {"GET"},

@@ -1,7 +1,7 @@
 """Where a command finds its database: `INDELIBLE_DATABASE_URL`, or an embedded one in the data directory."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -11,10 +11,11 @@ import typer
 
 from indelible.settings import Settings
 from indelible.store.embedded import SERVICE_ROLE, EmbeddedPostgres
-from indelible.store.errors import StoreUnavailable
-from indelible.store.migrate import migrate
+from indelible.store.errors import StoreError, StoreUnavailable
+from indelible.store.migrate import migrate, unapplied
+from indelible.store.session import Database
 
-__all__ = ["DataDir", "Found", "database", "migrate_external"]
+__all__ = ["DataDir", "Found", "connected", "database", "migrate_external"]
 
 DataDir = Annotated[
     Path,
@@ -49,6 +50,15 @@ def database(settings: Settings, data_dir: Path, *, create: bool = False) -> Ite
     with EmbeddedPostgres(data_dir) as postgres:
         migrate(postgres.admin_url(), service=SERVICE_ROLE)
         yield Found(postgres.url(), postgres)
+
+
+@asynccontextmanager
+async def connected(url: str, *, size: int = 1) -> AsyncIterator[Database]:
+    """Connections to a database that is up to date. Raises `StoreError` for one that is not."""
+    async with Database.open(url, size=size) as opened:
+        if missing := await unapplied(opened):
+            raise StoreError(f"the database is not up to date ({', '.join(missing)}): run `indelible migrate`")
+        yield opened
 
 
 def migrate_external(settings: Settings, service: str | None) -> list[str]:

@@ -11,18 +11,17 @@ import msgspec
 import typer
 
 from indelible.catalog import Catalog
-from indelible.cli.database import DataDir, database
+from indelible.cli.database import DataDir, connected, database
 from indelible.cli.output import fail, say
 from indelible.event import MAX_EVENT_BYTES, InvalidEvent
 from indelible.server.problems import Problem
 from indelible.server.query import TimelineQuery
-from indelible.server.wire import Accepted, LoggedEvent
+from indelible.server.wire import Accepted, LoggedEvent, sentence
 from indelible.settings import Settings
 from indelible.store import read
 from indelible.store.append import Rules
 from indelible.store.appender import Appender
 from indelible.store.intake import Intake
-from indelible.store.session import Database
 
 __all__ = ["list_events", "log"]
 
@@ -109,7 +108,7 @@ async def _log(url: str, settings: Settings, raw: bytes, *, as_json: bool) -> st
     rules = Rules(catalog, host=settings.ledger_host, auto_tenants=settings.auto_tenants)
     patience = timedelta(seconds=settings.append_timeout)
     async with (
-        Database.open(url, size=2) as opened,
+        connected(url, size=2) as opened,
         Appender.open(opened, rules, lanes=1, patience=patience) as appender,
     ):
         (answer,) = await appender.append([prepared])
@@ -122,7 +121,7 @@ async def _log(url: str, settings: Settings, raw: bytes, *, as_json: bool) -> st
 
 async def _list(url: str, catalog: Catalog, query: TimelineQuery, limit: int, *, as_json: bool) -> None:
     after = None
-    async with Database.open(url, size=1) as opened:
+    async with connected(url, size=1) as opened:
         while limit > 0:
             page = await read.timeline(opened, query.tenant, query.where, limit=min(limit, 500), after=after)
             for record in page.records:
@@ -132,7 +131,7 @@ async def _list(url: str, catalog: Catalog, query: TimelineQuery, limit: int, *,
                     assert record.event.occurred_at is not None
                     when = record.event.occurred_at.astimezone()
                     altered = "  [ALTERED: run indelible verify]" if record.altered else ""
-                    say(f"{when:%Y-%m-%d %H:%M:%S %Z}  {catalog.sentence(record.event)}{altered}")
+                    say(f"{when:%Y-%m-%d %H:%M:%S %Z}  {sentence(record, catalog)}{altered}")
             limit -= len(page.records)
             after = page.next_cursor
             if after is None:

@@ -17,7 +17,7 @@ import msgspec
 import typer
 
 from indelible.catalog import Catalog
-from indelible.cli.database import DataDir, database
+from indelible.cli.database import DataDir, connected, database
 from indelible.cli.output import Progress, fail, say
 from indelible.event import MAX_EVENT_BYTES, InvalidEvent
 from indelible.settings import Settings
@@ -26,7 +26,6 @@ from indelible.store.appender import Appender
 from indelible.store.errors import StoreError
 from indelible.store.intake import Intake
 from indelible.store.sealing import Prepared
-from indelible.store.session import Database
 
 __all__ = ["import_events"]
 
@@ -80,8 +79,10 @@ class _Result:
                 f'{{"added":{self.added},"already_there":{self.already},"refused":{self.refused},"refusals":[{lines}]}}'
             )
             return
-        say(f"{self.added:,} events added to {len(self.tenants):,} ledgers, {self.already:,} were there already, "
-            f"{self.refused:,} lines refused.")  # fmt: skip
+        say(
+            f"Added: {self.added:,}. There already: {self.already:,}. Refused: {self.refused:,}. "
+            f"Ledgers: {len(self.tenants):,}."
+        )
         for text in self.refusals:
             refusal = msgspec.json.decode(text)
             say(f"  line {refusal['line']}: {refusal['reason']}")
@@ -103,7 +104,7 @@ async def _import(url: str, settings: Settings, source: BinaryIO, result: _Resul
     total = _size(source)
     progress = Progress("importing", " bytes")
     async with (
-        Database.open(url, size=settings.lanes + 1) as opened,
+        connected(url, size=settings.lanes + 1) as opened,
         Appender.open(opened, rules, lanes=settings.lanes) as appender,
     ):
         batch: list[tuple[int, Prepared]] = []

@@ -9,13 +9,12 @@ import msgspec
 import typer
 
 from indelible.catalog import Catalog
-from indelible.cli.database import DataDir, database
+from indelible.cli.database import DataDir, connected, database
 from indelible.cli.output import fail, say
 from indelible.event import TenantId
 from indelible.settings import Settings
 from indelible.store.append import Rules
 from indelible.store.appender import Appender
-from indelible.store.session import Database
 from indelible.store.tenants import Ledger, ledgers
 
 __all__ = ["tenants"]
@@ -53,11 +52,11 @@ def create(tenant: Annotated[str, typer.Argument()], data_dir: DataDir = Path(".
 
 
 async def _ledgers(url: str) -> list[Ledger]:
-    async with Database.open(url, size=1) as opened:
+    async with connected(url, size=1) as opened:
         return await ledgers(opened)
 
 
 async def _create(url: str, settings: Settings, tenant: str) -> bool:
     rules = Rules(Catalog.load(settings.catalog), host=settings.ledger_host)
-    async with Database.open(url, size=2) as opened, Appender.open(opened, rules, lanes=1) as appender:
+    async with connected(url, size=2) as opened, Appender.open(opened, rules, lanes=1) as appender:
         return await appender.open_ledger(tenant)

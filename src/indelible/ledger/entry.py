@@ -1,5 +1,6 @@
 """An entry: the exact bytes that are hashed and stored for one event, format version 1."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +13,8 @@ from indelible.ledger.tree import leaf_hash
 
 __all__ = [
     "MAX_ENTRY_BYTES",
+    "OUTCOMES",
+    "SOURCES",
     "VERSION",
     "BadEntry",
     "Entry",
@@ -28,6 +31,13 @@ __all__ = [
 
 VERSION = 1
 MAX_ENTRY_BYTES = 32 * 1024
+
+
+OUTCOMES = frozenset({"success", "failure", "denied"})
+SOURCES = frozenset({"ui", "admin_panel", "api", "background"})
+
+_HASH = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
 class BadEntry(ValueError):
@@ -155,13 +165,29 @@ def parse(data: bytes) -> Entry:
             pass
         case _:
             raise BadEntry("is not of the shape of format version 1")
-    digests = tuple(d for d in sd if isinstance(d, str))
+    digests = tuple(d for d in sd if isinstance(d, str) and _HASH.fullmatch(d))
     if len(digests) != len(sd) or list(digests) != sorted(set(digests)):
-        raise BadEntry("its digests (_sd) are not a sorted list of different texts")
+        raise BadEntry("has digests (_sd) that are not a sorted list of different hashes")
+    if not _HASH.fullmatch(prev):
+        raise BadEntry("has a prev that is no hash")
+    if not _UUID.fullmatch(id_):
+        raise BadEntry("has an id that is no UUID")
+    if not (_is_time(occurred_at, "milliseconds") and _is_time(recorded_at, "microseconds")):
+        raise BadEntry("has a time that is none, or is written otherwise")
+    if outcome not in OUTCOMES or source not in SOURCES:
+        raise BadEntry("has an outcome or a source that there is not")
     return Entry(
         digests, action, _subject(actor), category, id_, occurred_at, operation, outcome, prev, recorded_at, seq,
         source, tuple(_subject(target) for target in targets),
     )  # fmt: skip
+
+
+def _is_time(text: str, timespec: str) -> bool:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return moment.tzinfo is UTC and moment.replace(tzinfo=None).isoformat(timespec=timespec) + "Z" == text
 
 
 @lru_cache(maxsize=4096)

@@ -90,8 +90,8 @@ def _section(method: str, path: str, operation: dict[str, Any]) -> str:
 
 
 def _shape(answer: dict[str, Any]) -> str:
-    (content,) = answer["content"].values()
-    name = content["schema"].get("$ref", "").rpartition("/")[2]
+    schemas = [content["schema"] for content in answer.get("content", {}).values()]
+    name = schemas[0].get("$ref", "").rpartition("/")[2] if schemas else ""
     return f'<a href="#{escape(name)}">{escape(name)}</a>' if name else ""
 
 

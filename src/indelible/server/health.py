@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from litestar import Request, Response, get
+from litestar import HttpMethod, Request, Response, get, route
 from litestar.datastructures import State
 from msgspec import Struct
 
@@ -23,20 +23,23 @@ class Readiness(Struct):
     checks: dict[str, str]
 
 
-@get("/healthz")
+@route("/healthz", http_method=[HttpMethod.GET, HttpMethod.HEAD])
 async def healthz() -> Response[bytes]:
+    """Also by HEAD, for load balancers that ask without wanting the answer."""
     return json_response({"status": "ok"})
 
 
 @get("/readyz")
 async def readyz(request: Request[Any, Any, State]) -> Response[bytes]:
     service: Service = request.app.state.service
-    checks = {"postgresql": "ok", "migrations": "ok", "partitions": "ok"}
+    checks = {"postgresql": "ok", "migrations": "unknown", "partitions": "unknown"}
     try:
-        if missing := await unapplied(service.reading):
-            checks["migrations"] = f"run `indelible migrate`: {', '.join(missing)}"
-        elif months := await months_missing(service.reading, datetime.now(UTC)):
-            checks["partitions"] = f"none yet for {', '.join(months)}; the first event of the month will make them"
+        missing = await unapplied(service.reading)
+        checks["migrations"] = f"run `indelible migrate`: {', '.join(missing)}" if missing else "ok"
+        if not missing:
+            months = await months_missing(service.reading, datetime.now(UTC))
+            late = f"none yet for {', '.join(months)}; the first event of the month will make them"
+            checks["partitions"] = late if months else "ok"
     except StoreError as error:
         checks["postgresql"] = str(error)
     ready = checks["postgresql"] == "ok" and checks["migrations"] == "ok"

@@ -56,7 +56,8 @@ def describe_api() -> dict[str, Any]:
             "/api/audit-log/batch": {"post": _batch()},
             "/api/audit-log/{event_id}": {"get": _event()},
             "/healthz": {
-                "get": _open("healthz", "Whether the process lives", {200: _json("It does", {"type": "object"})})
+                "get": _open("healthz", "Whether the process lives", {200: _json("It does", {"type": "object"})}),
+                "head": _open("probe", "Whether the process lives", {200: {"description": "It does"}}),
             },
             "/readyz": {
                 "get": _open(

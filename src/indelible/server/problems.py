@@ -84,7 +84,7 @@ def describe(error: Exception) -> Problem:
             status = 400 if error.malformed else 422
             return Problem(status, error.code, str(error), map(ErrorDetail.of, error.errors))
         case StoreUnavailable():
-            detail = f"{error}; nothing is lost: send it again, unchanged and under the same id"
+            detail = f"{error}; send it again, unchanged: under an id of yours it is never stored twice"
             return Problem(503, "unavailable", detail, headers={"retry-after": "1"})
         case StoreError():
             return Problem(500, "not_stored", str(error))

@@ -13,7 +13,7 @@ from indelible.server.problems import ProblemDetails
 from indelible.store.append import Receipt
 from indelible.store.sealing import Prepared, Record, leaf_text
 
-__all__ = ["Accepted", "BatchAnswer", "LoggedEvent", "Refused", "SealedEvent", "Timeline"]
+__all__ = ["Accepted", "BatchAnswer", "LoggedEvent", "Refused", "SealedEvent", "Timeline", "sentence"]
 
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, description="RFC 3339, UTC")]
 Hash = Annotated[str, Meta(description="SHA-256, base64url without padding", examples=[leaf_text(bytes(32))])]
@@ -107,7 +107,7 @@ class SealedEvent(LoggedEvent, kw_only=True):
     def of(cls, record: Record, catalog: Catalog) -> "SealedEvent":
         return cls(
             **_fields(record, catalog),
-            entry=record.entry.decode(),
+            entry=record.entry.decode(errors="replace"),
             disclosures=[text(d) for d in record.disclosures],
         )
 
@@ -115,6 +115,13 @@ class SealedEvent(LoggedEvent, kw_only=True):
 class Timeline(Struct):
     data: list[LoggedEvent]
     next_cursor: Annotated[str | None, Meta(description="For the next, older page; null on the last one")]
+
+
+def sentence(record: Record, catalog: Catalog) -> str:
+    """What happened; of an altered entry only that it was altered, as nothing else is known of it."""
+    if "entry" in record.altered:
+        return f"Entry {record.seq} was altered after it was recorded, and what happened is not known from it"
+    return catalog.sentence(record.event)
 
 
 def _fields(record: Record, catalog: Catalog) -> dict[str, Any]:
@@ -127,7 +134,7 @@ def _fields(record: Record, catalog: Catalog) -> dict[str, Any]:
         "tenant_id": event.tenant_id,
         "seq": record.seq,
         "action": event.action,
-        "sentence": catalog.sentence(event),
+        "sentence": sentence(record, catalog),
         "occurred_at": millis(event.occurred_at),
         "recorded_at": micros(record.recorded_at),
         "actor": event.actor,

@@ -116,7 +116,7 @@ async def ensure_month(connection: Connection, day: date) -> bool:
 class _Growth:
     """One locked ledger, and what this transaction adds to it."""
 
-    def __init__(self, tenant: str, locked: Sequence[object], rules: Rules) -> None:
+    def __init__(self, tenant: str, locked: Sequence[object], rules: Rules, batch: Sequence[Prepared]) -> None:
         origin, size, head, frontier, now, *found = locked
         self.tenant = tenant
         self.now = cast("datetime", now).astimezone(UTC)
@@ -129,7 +129,9 @@ class _Growth:
         self._recorded_at = entry.micros(self.now)
         self._known = _known(found)
         if self._old_size == 0:
-            self._seal(_first(tenant, cast("str", origin), rules.catalog, self.now))
+            # It was opened because of them: a little earlier than what happens just now.
+            recent = [p.occurred_at for p in batch if p.occurred_at > self.now - timedelta(minutes=1)]
+            self._seal(_first(tenant, cast("str", origin), rules.catalog, min([self.now, *recent])))
 
     def add(self, prepared: Prepared) -> Receipt | InvalidEvent:
         known = self._known.get(prepared.id)
@@ -183,7 +185,7 @@ async def _lock(
         prepare=True,
     )
     rows = cast("list[tuple[str, *tuple[object, ...]]]", await cursor.fetchall())
-    return {tenant: _Growth(tenant, locked, rules) for tenant, *locked in rows}
+    return {tenant: _Growth(tenant, locked, rules, batches[tenant]) for tenant, *locked in rows}
 
 
 def _since(ids: Sequence[UUID]) -> datetime:

@@ -198,17 +198,27 @@ class _Lane:
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the lane for everybody
             if isinstance(error, StoreUnavailable) or (isinstance(error, psycopg.Error) and is_transient(error)):
                 return self._put_off(group, error)
-            if len(group) > 1:
-                # Something in one of them does not go in; the others must not suffer for it.
-                return [late for job in group for late in await self._commit([job])]
-            _log.error("a batch cannot be stored", error=first_line(error), kind=type(error).__name__)
-            group[0].answer([StoreError("this batch can't be stored; sending it again will not help")]
-                            * len(group[0].batch))  # fmt: skip
-            return []
+            return await self._commit_apart(group, error)
         start = 0
         for job in group:
             job.answer(answers[start : start + len(job.batch)])
             start += len(job.batch)
+        return []
+
+    async def _commit_apart(self, group: list[_Job], error: Exception) -> list[_Job]:
+        """Something in `group` does not go in; the others must not suffer for it."""
+        if len(group) > 1:
+            return [late for job in group for late in await self._commit([job])]
+        (job,) = group
+        if len(job.batch) == 1:
+            _log.error("an event cannot be stored", error=first_line(error), kind=type(error).__name__)
+            job.answer([StoreError("this event can't be stored; sending it again will not help")])
+            return []
+        parts = [_Job([p], job.deadline, asyncio.get_running_loop().create_future(), job.again) for p in job.batch]
+        late = [part for part in parts for _ in await self._commit([part])]
+        for part in late:
+            part.answer([StoreUnavailable("PostgreSQL went away in the middle of the batch")])
+        job.answer([answer for part in parts for answer in part.done.result()])
         return []
 
     def _put_off(self, group: list[_Job], error: Exception) -> list[_Job]:

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from indelible.ledger import base64url
 from indelible.ledger.disclosure import GROUPS
-from indelible.store.sealing import Record, read
+from indelible.store.sealing import Record, read, stand_in
 from indelible.store.session import Connection, Database
 
 __all__ = ["BadCursor", "Column", "Cursor", "Filter", "Page", "event", "timeline"]
@@ -68,13 +68,20 @@ class Page:
     next_cursor: Cursor | None
 
 
-_COLUMNS = sql.SQL("e.entry, e.leaf_hash, ") + sql.SQL(", ").join(sql.Identifier("p", group) for group in GROUPS)
+_KEPT = ("id", "recorded_at", "action", "category", "operation", "outcome", "source", "actor_type", "actor_id")
+"""The columns that stand in for an entry which can't be read any more."""
+
+_COLUMNS = sql.SQL(", ").join(
+    [
+        *(sql.Identifier("e", column) for column in (*_KEPT, "entry", "leaf_hash")),
+        *(sql.Identifier("p", group) for group in GROUPS),
+    ]
+)
 
 _TIMELINE = sql.SQL("""
     SELECT e.occurred_at, e.seq, {columns}
     FROM (
-        SELECT occurred_at, seq, recorded_at, entry, leaf_hash
-        FROM indelible.events {search}
+        SELECT occurred_at, seq, entry, leaf_hash, {kept} FROM indelible.events {search}
         WHERE tenant_id = %(tenant)s {conditions}
         ORDER BY occurred_at DESC, seq DESC LIMIT %(limit)s
     ) e
@@ -100,6 +107,7 @@ async def timeline(
     parameters: dict[str, Any] = {"tenant": tenant, "limit": limit + 1}
     query = _TIMELINE.format(
         columns=_COLUMNS,
+        kept=sql.SQL(", ").join(map(sql.Identifier, _KEPT)),
         search=_SEARCH if where.words else sql.SQL(""),
         conditions=_conditions(where, after, parameters),
     )
@@ -159,5 +167,10 @@ async def _rows(connection: Connection, query: sql.Composed, parameters: dict[st
 
 
 def _record(tenant: str, row: tuple[Any, ...]) -> Record:
-    _, _, data, leaf, *disclosures = row
-    return read(tenant, data, leaf, [d.encode() for d in disclosures if d is not None])
+    (occurred_at, seq), kept, (data, leaf, *texts) = row[:2], row[2 : 2 + len(_KEPT)], row[2 + len(_KEPT) :]
+    disclosures = [text.encode() for text in texts if text is not None]
+    try:
+        return read(tenant, data, leaf, disclosures)
+    except (ValueError, TypeError, LookupError, AttributeError):
+        # Somebody who altered what is stored must not hide the events beside it as well.
+        return stand_in(tenant, data, leaf, seq, occurred_at, dict(zip(_KEPT, kept, strict=True)))

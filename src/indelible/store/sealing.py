@@ -20,7 +20,7 @@ from indelible.ledger.disclosure import SALT_BYTES, Disclosure, digest, disclose
 from indelible.ledger.entry import Entry, Subject, Unsealed
 from indelible.ledger.tree import leaf_hash
 
-__all__ = ["Prepared", "Record", "leaf_text", "made_at", "prepare", "read", "uuid7"]
+__all__ = ["Prepared", "Record", "leaf_text", "made_at", "prepare", "read", "stand_in", "uuid7"]
 
 _json = msgspec.json.Encoder()
 _stable_json = msgspec.json.Encoder(order="sorted")
@@ -132,7 +132,11 @@ class Record:
 
 
 def read(tenant: str, data: bytes, stored_leaf: bytes, disclosures: Iterable[Disclosure]) -> Record:
-    """Raises `entry.BadEntry` where `data` is no entry at all."""
+    """What was sealed, and what of it no longer fits its hash.
+
+    Raises `ValueError`, `TypeError`, `LookupError` or `AttributeError` where that cannot be told any more: `data` is no
+    entry, or somebody replaced it and what it discloses by something else.
+    """
     sealed = entry.parse(data)
     leaf = leaf_hash(data)
     altered = [] if leaf == stored_leaf else ["entry"]
@@ -158,6 +162,31 @@ def read(tenant: str, data: bytes, stored_leaf: bytes, disclosures: Iterable[Dis
     )
 
 
+def stand_in(
+    tenant: str, data: bytes, stored_leaf: bytes, seq: int, occurred_at: datetime, columns: Mapping[str, Any]
+) -> Record:
+    """An entry that cannot be read any more, as far as the columns that it was found by tell."""
+    return Record(
+        event=Event(
+            id=columns["id"],
+            tenant_id=tenant,
+            action=columns["action"],
+            occurred_at=occurred_at.astimezone(UTC),
+            actor=Actor(type=columns["actor_type"], id=columns["actor_id"]),
+            outcome=columns["outcome"],
+            source=columns["source"],
+        ),
+        seq=seq,
+        recorded_at=columns["recorded_at"].astimezone(UTC),
+        leaf_hash=stored_leaf,
+        entry=data,
+        category=columns["category"],
+        operation=columns["operation"],
+        disclosures=(),
+        altered=("entry",),
+    )
+
+
 def _open(disclosure: Disclosure) -> tuple[str, Any]:
     try:
         return open_disclosure(disclosure)
@@ -166,7 +195,6 @@ def _open(disclosure: Disclosure) -> tuple[str, Any]:
 
 
 def _event(tenant: str, sealed: Entry, kept: Mapping[str, Any]) -> Event:
-    # The entry fits its hash, so it says what was sealed: the values need no second validation.
     actor: dict[str, Any] = kept.get("actor", {})
     impersonator = actor.get("impersonator")
     names = kept.get("targets", [None] * len(sealed.targets))

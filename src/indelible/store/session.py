@@ -25,7 +25,7 @@ _ABANDONED = timedelta(seconds=30)
 
 # Seconds to wait for a connection, and after how many of them to ask anew: a pool that could not connect forgets who
 # waits, and tries again for whoever asks next. So a PostgreSQL that is back is noticed at once.
-_PATIENCE = 5.0
+_PATIENCE = 2.0
 _ASK_AGAIN = 0.25
 
 
@@ -99,6 +99,7 @@ class Database:
             try:
                 await connection.execute(begin)
             except BaseException as error:
+                await _roll_back(connection)
                 await self.pool.putconn(connection)
                 if not isinstance(error, psycopg.OperationalError) or not connection.closed:
                     raise

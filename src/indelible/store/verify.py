@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, cast
 from psycopg.rows import dict_row
 
 from indelible.ledger import base64url
-from indelible.ledger.disclosure import GROUPS
+from indelible.ledger.disclosure import GROUPS, open_disclosure
 from indelible.ledger.entry import Entry
 from indelible.ledger.verify import Chain, Contradiction
 from indelible.store.session import Connection, Database
@@ -37,13 +37,16 @@ class Report:
         return not self.contradictions
 
 
-_HEAD = "SELECT origin, size, head, frontier FROM indelible.ledgers WHERE tenant_id = %s"
-
 _MOMENT = """
     CASE WHEN e.{0} >= '0001-01-01Z' AND e.{0} < '10000-01-01Z'
         THEN to_char(e.{0} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') ELSE e.{0}::text END AS {0}"""
 
 # Times as text: Python has no datetime for infinity, which somebody may have written.
+_HEAD = f"""
+    SELECT e.origin, e.size, e.head, e.frontier, {_MOMENT.format("recorded_at")}
+    FROM indelible.ledgers e WHERE e.tenant_id = %s
+"""  # noqa: S608 - as below
+
 _ENTRIES = f"""
     SELECT e.seq, e.id::text, {_MOMENT.format("recorded_at")}, {_MOMENT.format("occurred_at")}, e.action, e.category,
         e.operation, e.outcome, e.source, e.actor_type, e.actor_id, e.target_type, e.target_id, e.leaf_hash, e.entry,
@@ -74,7 +77,7 @@ async def verify(
     `psycopg.Error` where it cannot be read.
     """
     async with database.transaction("reader", tenant, snapshot=True) as connection:
-        head = await (await connection.execute(_HEAD, (tenant,))).fetchone()
+        head = await (await connection.execute(_HEAD.encode(), (tenant,))).fetchone()
         if head is None:
             return None
         origin, size = cast("tuple[str, int]", head[:2])
@@ -111,6 +114,8 @@ async def _read_entries(
             entry = chain.add(row["entry"], row["leaf_hash"], disclosures)
             if entry is not None:
                 chain.contradictions += _against_columns(row, entry)
+                if entry.seq == 0:
+                    chain.contradictions += _against_tenant(tenant, entry, row["p_metadata"])
             if remembered and chain.size == remembered.size:
                 noted = chain.head
             if chain.size % 1000 == 0:
@@ -143,9 +148,19 @@ def _against_columns(row: dict[str, Any], entry: Entry) -> list[Contradiction]:
     ]
 
 
+def _against_tenant(tenant: str, entry: Entry, metadata: str | None) -> list[Contradiction]:
+    # 9. Entry 0 opens the ledger of this tenant: two ledgers that changed places are each consistent in themselves.
+    try:
+        _, opened = open_disclosure((metadata or "").encode())
+        named = entry.action == "ledger.created" and opened["tenant_id"] == tenant
+    except (ValueError, TypeError, LookupError):
+        named = False
+    return [] if named else [Contradiction(0, f"entry 0 does not open the ledger of {tenant}")]
+
+
 def _against_head(chain: Chain, head: tuple[object, ...]) -> list[Contradiction]:
-    # 9. The ledger's own row knows the same size, head and tree.
-    _, size, leaf, frontier = cast("tuple[str, int, bytes | None, bytes]", head)
+    # 10. The ledger's own row knows the same size, head and tree.
+    _, size, leaf, frontier, recorded_at = cast("tuple[str, int, bytes | None, bytes, str]", head)
     found = []
     if size > chain.size:
         found.append(f"the ledger has {size} entries by its head, but the last {size - chain.size} are missing")
@@ -156,11 +171,13 @@ def _against_head(chain: Chain, head: tuple[object, ...]) -> list[Contradiction]
             found.append("the ledger's head is not the hash of its last entry: one of the two was altered")
         if frontier != bytes(chain.frontier):
             found.append("the tree kept with the ledger's head is not the tree of its entries")
+        if chain.recorded_at and recorded_at != chain.recorded_at:
+            found.append(f"by its head the ledger last grew at {recorded_at}, by its entries at {chain.recorded_at}")
     return [Contradiction(None, what) for what in found]
 
 
 def _against_memory(chain: Chain, remembered: Remembered | None, noted: str | None) -> list[Contradiction]:
-    # 10. It holds what somebody remembers of it.
+    # 11. It holds what somebody remembers of it.
     if remembered is None:
         return []
     if chain.size < remembered.size:
