@@ -82,7 +82,8 @@ def test_what_was_noted_earlier_has_to_be_there_still(run: Command, external: Da
     tamper(external, "UPDATE indelible.ledgers SET size = 2, head = (SELECT leaf_hash FROM indelible.events WHERE"
            " tenant_id = 'acme' AND seq = 1), frontier = (SELECT sha256('\\x01' || a.leaf_hash || b.leaf_hash) FROM"
            " indelible.events a, indelible.events b WHERE a.tenant_id = 'acme' AND b.tenant_id = 'acme' AND a.seq = 0"
-           " AND b.seq = 1) WHERE tenant_id = 'acme'")  # fmt: skip
+           " AND b.seq = 1), recorded_at = (SELECT recorded_at FROM indelible.events WHERE tenant_id = 'acme'"
+           " AND seq = 1) WHERE tenant_id = 'acme'")  # fmt: skip
     assert run("verify", "--tenant", "acme").code == 0
     assert run("verify", "--tenant", "acme", *noted).code == 1
 

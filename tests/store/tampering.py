@@ -1,5 +1,6 @@
 """A ledger to tamper with (fixture `ledger`), and what verification then says of it."""
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -58,9 +59,10 @@ class Ledger:
         frontier = Frontier()
         frontier.extend(map(leaf_hash, entries))
         self.tamper(
-            "UPDATE indelible.ledgers SET size = %(size)s, head = %(head)s, frontier = %(frontier)s "
+            "UPDATE indelible.ledgers SET size = %(size)s, head = %(head)s, frontier = %(frontier)s, recorded_at = %(at)s "
             "WHERE tenant_id = %(tenant)s",
             size=len(entries), head=leaf_hash(entries[-1]), frontier=bytes(frontier),
+            at=json.loads(entries[-1])["recorded_at"],
         )  # fmt: skip
 
     def rewrite(self, edit: Callable[[int, bytes], bytes]) -> None:

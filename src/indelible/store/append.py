@@ -19,7 +19,7 @@ from indelible.store.errors import IdConflict, UnknownTenant
 from indelible.store.sealing import Prepared, made_at, prepare
 from indelible.store.session import Connection
 
-__all__ = ["MissingMonth", "Receipt", "Rules", "append", "ensure_month", "open_ledger"]
+__all__ = ["MissingMonth", "Receipt", "Repeated", "Rules", "append", "ensure_month", "open_ledger"]
 
 
 class Receipt(NamedTuple):
@@ -54,6 +54,10 @@ _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 """Before the first event was ever recorded."""
 
 
+class Repeated(Exception):
+    """An event is in its ledger already. Nothing was written; append `again`."""
+
+
 class _Known(NamedTuple):
     """An event that the ledger has, under an id that came in again."""
 
@@ -79,9 +83,10 @@ async def append(
     """Appends `batch` in a transaction of the writer's that the caller commits.
 
     The answers stand in the order of `batch`: a receipt, or why this event is refused while the others go in.
-    `again` says that an earlier attempt may have been committed unheard, so ids of our own making are looked up too.
+    `again` has every id looked up, our own too: after `Repeated`, or where an earlier attempt may have been committed
+    unheard. Otherwise only those are that can be from an earlier month.
 
-    Raises `MissingMonth`, or `psycopg.Error`; then nothing is written.
+    Raises `MissingMonth`, `Repeated` or `psycopg.Error`; then nothing is written.
     """
     by_tenant: defaultdict[str, list[int]] = defaultdict(list)
     for index, prepared in enumerate(batch):
@@ -174,15 +179,16 @@ async def _lock(
     tenants = sorted(batches)  # one order everywhere, so that two transactions never wait for each other
     ids = [[p.id for p in batches[tenant] if again or p.id_given] for tenant in tenants]
     cursor = await connection.execute(
-        "SELECT * FROM indelible.lock_ledgers(%s::text[], %s::text[], %s::uuid[], %s::integer[], %s::timestamptz[])",
+        "SELECT * FROM indelible.lock_ledgers(%s::text[], %s::text[], %s::uuid[], %s::integer[], "
+        "%s::timestamptz[], %s)",
         (
             tenants,
             [_new_origin(rules) if rules.auto_tenants else None for _ in tenants],
             [i for some in ids for i in some],
             [len(some) for some in ids],
             [_since(some) for some in ids],
+            again,
         ),
-        prepare=True,
     )
     rows = cast("list[tuple[str, *tuple[object, ...]]]", await cursor.fetchall())
     return {tenant: _Growth(tenant, locked, rules, batches[tenant]) for tenant, *locked in rows}
@@ -239,7 +245,6 @@ async def _store(connection: Connection, growths: Iterable[_Growth]) -> None:
         "SELECT indelible.move_heads("
         "%s::text[], %s::bigint[], %s::bigint[], %s::bytea[], %s::bytea[], %s::timestamptz[])",
         [list(column) for column in zip(*(growth.move() for growth in grown), strict=True)],
-        prepare=True,
     )
 
 
@@ -253,6 +258,8 @@ async def _write(connection: Connection, growths: Sequence[_Growth]) -> None:
             await _copy(connection, "event_personal", month, _PERSONAL_COLUMNS, [r for g in grown for r in g.personal])
         except psycopg.errors.UndefinedTable as error:
             raise MissingMonth(month) from error
+        except psycopg.errors.UniqueViolation as error:
+            raise Repeated from error
 
 
 async def _copy(

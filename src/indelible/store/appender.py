@@ -12,7 +12,7 @@ import psycopg
 import structlog
 
 from indelible.event import InvalidEvent
-from indelible.store.append import MissingMonth, Receipt, Rules, append, ensure_month, open_ledger
+from indelible.store.append import MissingMonth, Receipt, Repeated, Rules, append, ensure_month, open_ledger
 from indelible.store.errors import StoreError, StoreUnavailable
 from indelible.store.sealing import Prepared
 from indelible.store.session import Database, first_line, is_transient
@@ -123,6 +123,10 @@ class Appender:
                     return await append(connection, group, self._rules, again=again)
             except MissingMonth as missing:
                 await self.make_month(missing)
+            except Repeated:
+                if again:
+                    raise
+                again = True
 
     async def make_month(self, missing: MissingMonth) -> None:
         async with self._database.transaction("writer") as connection:

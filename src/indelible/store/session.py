@@ -57,7 +57,9 @@ class Database:
             max_size=size,
             open=False,
             # An autocommit connection sends what we write and nothing of its own.
-            kwargs={"autocommit": True, "application_name": "indelible"},
+            # Nothing is prepared: a plan must fit its parameters, as tenants differ in size by orders of magnitude; and
+            # a pooler need not carry prepared statements over.
+            kwargs={"autocommit": True, "prepare_threshold": None, "application_name": "indelible"},
             reconnect_timeout=0,
         )
         await pool.open(wait=False)

@@ -176,9 +176,10 @@ END $$;
 -- Locks ledgers, one after the other in the order given, and looks up which of `ids` they have already. Two statements
 -- for each: the second sees what was committed while the first waited for the lock. A missing ledger is made under its
 -- `new_origins`, unless that is NULL; then it has no row in the answer. The first `id_counts[1]` ids are those of
--- tenants[1], and so on; they are looked for in the months from `since` on.
+-- tenants[1], and so on; none of them can have been recorded before `since`. Where that is in the current month, the
+-- month's unique index will tell of one that comes again, and nothing is looked up unless `careful` says so.
 CREATE FUNCTION indelible.lock_ledgers(
-    tenants text[], new_origins text[], ids uuid[], id_counts integer[], since timestamptz[])
+    tenants text[], new_origins text[], ids uuid[], id_counts integer[], since timestamptz[], careful boolean)
     RETURNS TABLE (
         tenant text, origin text, size bigint, head bytea, frontier bytea,
         -- When entries that are appended now are recorded.
@@ -209,15 +210,18 @@ BEGIN
         found_recorded_at := NULL;
         found_leaf_hash := NULL;
         found_fingerprint := NULL;
-        IF size > 0 AND id_counts[i] > 0 THEN
-            SELECT array_agg(e.id), array_agg(e.seq), array_agg(e.recorded_at), array_agg(e.leaf_hash),
-                   array_agg(p.fingerprint)
+        IF size > 0 AND id_counts[i] > 0
+            AND (careful OR since[i] < date_trunc('month', now AT TIME ZONE 'UTC') AT TIME ZONE 'UTC')
+        THEN
+            -- Planned anew each time: a plan made while the month was empty would read through the whole ledger.
+            EXECUTE 'SELECT array_agg(e.id), array_agg(e.seq), array_agg(e.recorded_at), array_agg(e.leaf_hash),
+                            array_agg(p.fingerprint)
+                     FROM indelible.events e
+                     LEFT JOIN indelible.event_personal p
+                         ON p.tenant_id = $1 AND p.seq = e.seq AND p.recorded_at = e.recorded_at
+                     WHERE e.tenant_id = $1 AND e.id = ANY ($2) AND e.recorded_at >= $3'
                 INTO found_id, found_seq, found_recorded_at, found_leaf_hash, found_fingerprint
-                FROM indelible.events e
-                LEFT JOIN indelible.event_personal p
-                    ON p.tenant_id = tenant AND p.seq = e.seq AND p.recorded_at = e.recorded_at
-                WHERE e.tenant_id = tenant AND e.id = ANY (ids[past - id_counts[i] + 1 : past])
-                    AND e.recorded_at >= since[i];
+                USING tenant, ids[past - id_counts[i] + 1 : past], since[i];
         END IF;
         RETURN NEXT;
     END LOOP;
@@ -271,7 +275,7 @@ GRANT SELECT, INSERT (tenant_id, origin), UPDATE (size, head, frontier, recorded
 GRANT SELECT (tenant_id, seq, recorded_at, id, leaf_hash) ON indelible.events TO indelible_writer;
 GRANT SELECT (tenant_id, seq, recorded_at, fingerprint) ON indelible.event_personal TO indelible_writer;
 GRANT EXECUTE ON FUNCTION
-    indelible.lock_ledgers(text[], text[], uuid[], integer[], timestamptz[]),
+    indelible.lock_ledgers(text[], text[], uuid[], integer[], timestamptz[], boolean),
     indelible.move_heads(text[], bigint[], bigint[], bytea[], bytea[], timestamptz[]),
     indelible.ensure_month(date)
     TO indelible_writer;
