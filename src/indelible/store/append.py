@@ -16,7 +16,7 @@ from indelible.ledger import base64url, entry
 from indelible.ledger.disclosure import GROUPS
 from indelible.ledger.tree import Frontier, leaf_hash
 from indelible.store.errors import IdConflict, UnknownTenant
-from indelible.store.sealing import Prepared, made_at, prepare
+from indelible.store.sealing import Prepared, is_time_ordered, made_at, prepare
 from indelible.store.session import Connection
 
 __all__ = ["MissingMonth", "Receipt", "Repeated", "Rules", "append", "ensure_month", "open_ledger"]
@@ -200,8 +200,9 @@ def _since(ids: Sequence[UUID]) -> datetime:
     Not before a UUIDv7 was made; a day is allowed for clocks that run ahead, which intake holds them to. So a
     retry is looked for in this month's partition and not in all there are.
     """
-    made = [made_at(i) for i in ids]
-    return _EVER if not made or None in made else min(m for m in made if m) - timedelta(days=1)
+    if not ids or not all(map(is_time_ordered, ids)):
+        return _EVER
+    return made_at(min(ids)) - timedelta(days=1)
 
 
 def _new_origin(rules: Rules) -> str:

@@ -7,7 +7,7 @@ from uuid import UUID
 from indelible.catalog import Catalog
 from indelible.event import Event, FieldError, InvalidEvent, check_time, parse
 from indelible.ledger.entry import MAX_ENTRY_BYTES, size_at_most
-from indelible.store.sealing import Prepared, made_at, prepare
+from indelible.store.sealing import Prepared, is_time_ordered, made_at, prepare
 
 __all__ = ["RESERVED", "Intake"]
 
@@ -46,6 +46,6 @@ class Intake:
 
     def _check_id(self, event: Event, now: datetime) -> None:
         # An id is looked for from its own time on (see `sealing.made_at`), so it must not be ahead of ours.
-        if event.id and (made := made_at(event.id)) and made > now + _MAX_ID_AHEAD:
+        if event.id and is_time_ordered(event.id) and (made := made_at(event.id)) > now + _MAX_ID_AHEAD:
             detail = f"is a UUIDv7 of {made:%Y-%m-%d %H:%M} UTC, over a day ahead; check the clock of the sender"
             raise InvalidEvent("invalid_id", FieldError("/id", detail))

@@ -20,7 +20,7 @@ from indelible.ledger.disclosure import SALT_BYTES, Disclosure, digest, disclose
 from indelible.ledger.entry import Entry, Subject, Unsealed
 from indelible.ledger.tree import leaf_hash
 
-__all__ = ["Prepared", "Record", "leaf_text", "made_at", "prepare", "read", "stand_in", "uuid7"]
+__all__ = ["Prepared", "Record", "is_time_ordered", "leaf_text", "made_at", "prepare", "read", "stand_in", "uuid7"]
 
 _json = msgspec.json.Encoder()
 _stable_json = msgspec.json.Encoder(order="sorted")
@@ -80,12 +80,14 @@ def uuid7(now: datetime) -> UUID:
 _LAST_MILLISECOND = 253_402_300_799_999  # of the year 9999, beyond which there are ids but no datetimes
 
 
-def made_at(event_id: UUID) -> datetime | None:
-    """When an id was made, as far as a UUIDv7 tells; None for other ids."""
-    value = event_id.int
-    if value >> 76 & 0xF != 7 or value >> 62 & 0x3 != 2:
-        return None
-    return datetime.fromtimestamp(min(value >> 80, _LAST_MILLISECOND) / 1000, UTC)
+def is_time_ordered(event_id: UUID) -> bool:
+    """Whether the id is a UUIDv7, which tells when it was made."""
+    return event_id.int >> 76 & 0xF == 7 and event_id.int >> 62 & 0x3 == 2
+
+
+def made_at(event_id: UUID) -> datetime:
+    """When a UUIDv7 was made; of later years than there are, the end of the last."""
+    return datetime.fromtimestamp(min(event_id.int >> 80, _LAST_MILLISECOND) / 1000, UTC)
 
 
 def _disclosures(event: Event) -> dict[str, Disclosure]:
