@@ -202,7 +202,7 @@ class Settings:
     lanes: Annotated[
         int,
         _Setting("Ledgers are spread over this many lanes, and each lane commits one batch at a time.", _whole(1, 64)),
-    ] = 4
+    ] = 2
     pool_size: Annotated[int, _Setting("Connections for reading, in each server process.", _whole(1, 1000))] = 8
     append_timeout: Annotated[
         float,

@@ -59,7 +59,7 @@ class Appender:
     """
 
     def __init__(
-        self, database: Database, rules: Rules, *, lanes: int = 4, patience: timedelta = timedelta(seconds=10)
+        self, database: Database, rules: Rules, *, lanes: int = 2, patience: timedelta = timedelta(seconds=10)
     ) -> None:
         self._database = database
         self._rules = rules
@@ -69,7 +69,7 @@ class Appender:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, database: Database, rules: Rules, *, lanes: int = 4, patience: timedelta = timedelta(seconds=10)
+        cls, database: Database, rules: Rules, *, lanes: int = 2, patience: timedelta = timedelta(seconds=10)
     ) -> AsyncIterator["Appender"]:
         """`patience` is how long a caller waits for PostgreSQL. On leaving, what was taken is committed first."""
         appender = cls(database, rules, lanes=lanes, patience=patience)
