@@ -23,7 +23,7 @@ def test_nothing_set_gives_the_defaults() -> None:
     assert (settings.host, settings.port, settings.workers) == ("127.0.0.1", 8750, 1)
     assert (settings.database_url, settings.migration_url, settings.admin_key) == (None, None, None)
     assert (settings.auto_tenants, settings.strict, settings.catalog) == (True, False, None)
-    assert (settings.ledger_host, settings.lanes, settings.pool_size) == ("indelible.local", 4, 8)
+    assert (settings.ledger_host, settings.lanes, settings.pool_size) == ("indelible.local", 2, 8)
     assert (settings.append_timeout, settings.statement_timeout) == (10.0, 10.0)
     assert settings.log_level == "info"
 
