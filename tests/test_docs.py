@@ -124,7 +124,9 @@ def test_every_error_code_is_explained_and_every_explained_one_exists() -> None:
 def test_every_route_and_parameter_is_described() -> None:
     paths = describe_api()["paths"]
     routes = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods if method != "head"}
-    assert {path for path, methods in paths.items() if "head" in methods} == set(re.findall(r"`HEAD (\S+)`", prose(API)))
+    assert {path for path, methods in paths.items() if "head" in methods} == set(
+        re.findall(r"`HEAD (\S+)`", prose(API))
+    )
     assert routes == set(re.findall(r"^## ((?:GET|POST) \S+)$", API.read_text(), re.MULTILINE))
     rows = re.findall(r"^\| `(\w+)` \|([^|]*)\|", section(API, "GET /api/audit-log"), re.MULTILINE)
     described = {name: set(re.findall(r"`(\w+)`", also)) for name, also in rows}

@@ -447,3 +447,17 @@ def test_arbitrary_json_is_an_event_or_a_refusal_that_points_somewhere(fields: d
         assert all(e.detail and "\0" not in e.pointer + e.detail for e in error.errors)  # noqa: PT017
     else:
         assert parse(dump(event)) == event
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"changes":{"a":null},"metadata":{"b":nope}}',
+        b'{"changes":{"a":null},"changes":5}',
+        b'{"changes":{"a":null},"metadata":' + b"[" * 20_000,
+    ],
+)
+def test_what_is_wrong_first_is_told_whatever_follows(raw: bytes) -> None:
+    with pytest.raises(InvalidEvent) as refused:
+        parse(raw)
+    assert refused.value.errors[0].pointer == "/changes"

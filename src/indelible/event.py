@@ -282,10 +282,12 @@ def _pointer(path: str, raw: bytes) -> str:
 def _first_bad_change(raw: bytes) -> list[str]:
     """The key of `changes` whose value is wrong; msgspec names the keys of a mapping only `[...]`."""
     try:
-        event = msgspec.json.decode(raw)
-    except msgspec.ValidationError:
-        return []
-    for key, value in event["changes"].items():
+        changes = msgspec.json.decode(raw)["changes"]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return []  # more is wrong behind it, and this was reported first
+    if not isinstance(changes, dict):
+        return []  # another `changes` behind it
+    for key, value in changes.items():
         try:
             msgspec.convert(value, Change)
         except msgspec.ValidationError:

@@ -214,6 +214,7 @@ def test_no_superuser_is_needed(managed: Database, tmp_path: Path) -> None:
     with psycopg.connect(managed.url) as app, pytest.raises(psycopg.errors.InsufficientPrivilege):
         app.execute("SET ROLE indelible_owner")
     with psycopg.connect(managed.url) as app:
+        app.execute("SET ROLE indelible_reader")
         assert app.execute("SELECT FROM indelible.events").fetchall() == [], "no tenant is set"
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             app.execute("DELETE FROM indelible.events")
