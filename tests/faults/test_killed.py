@@ -18,6 +18,9 @@ from tests.faults.load import Load, check, event
 from tests.faults.running import Dev, alive, descendants, until
 
 KILLS = 20
+LANES = 4
+"""At least as many as the service has, and a multiple of that."""
+
 RECOVERED_WITHIN = 30
 """Seconds, generously: it takes two or three on a quiet machine."""
 
@@ -53,8 +56,8 @@ def one_of_each_lane() -> list[str]:
     """Tenants whose ledgers lie in different lanes: all of them have to be served again."""
     lanes: dict[int, str] = {}
     for number in range(100):
-        lanes.setdefault(crc32(b"probe-%d" % number) % 4, f"probe-{number}")
-    assert len(lanes) == 4
+        lanes.setdefault(crc32(b"probe-%d" % number) % LANES, f"probe-{number}")
+    assert len(lanes) == LANES
     return list(lanes.values())
 
 

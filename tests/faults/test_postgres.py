@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -76,6 +77,65 @@ def test_a_held_lock_delays_its_own_lane_only(database: Database) -> None:
         rows = admin.execute("SELECT seq FROM indelible.events WHERE id = %s", (late["id"],)).fetchall()
     assert len(rows) == 1
     verified(database, held)
+
+
+def test_a_held_lock_does_not_hold_up_the_neighbours_in_its_lane(database: Database) -> None:
+    """A peer that froze in a transaction holds a ledger for half a minute; the other customers must not notice."""
+    settings = {"INDELIBLE_ADMIN_KEY": KEY, "INDELIBLE_APPEND_TIMEOUT": "6", "INDELIBLE_LANES": "1"}
+    with running_service(database, **settings) as address:
+        load = Load([address], KEY, [], writers=1)
+        with load.client() as client, psycopg.connect(database.admin_url) as admin:
+            load.deliver(client, [event("held"), event("neighbour")])
+            admin.execute("SELECT FROM indelible.ledgers WHERE tenant_id = 'held' FOR UPDATE")
+            with ThreadPoolExecutor() as threads:
+                late = threads.submit(client.post, "/api/audit-log", json=event("held"))
+                for _ in range(5):
+                    began = time.monotonic()
+                    assert client.post("/api/audit-log", json=event("neighbour")).status_code == 201
+                    assert time.monotonic() - began < 3
+                assert not late.done()
+                admin.rollback()
+                assert late.result().status_code == 201
+    verified(database, "held")
+
+
+def test_a_standby_is_no_reason_to_refuse_an_event_for_good(database: Database) -> None:
+    """After a failover the old primary takes no writes for a while: 503, try again; and /readyz tells."""
+    with running_service(database, INDELIBLE_ADMIN_KEY=KEY, INDELIBLE_APPEND_TIMEOUT="1") as address:
+        load = Load([address], KEY, [], writers=1)
+        with load.client() as client, psycopg.connect(database.admin_url, autocommit=True) as admin:
+            load.deliver(client, [event("acme")])
+            # As set by an operator; new connections get it.
+            name = admin.info.dbname
+            admin.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'.encode())
+            admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'indelible'")
+            late = event("acme")
+            answer = client.post("/api/audit-log", json=late)
+            assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+            time.sleep(1.1)
+            readiness = client.get("/readyz")
+            assert (readiness.status_code, "no writes" in readiness.json()["checks"]["postgresql"]) == (503, True)
+            admin.execute("SET default_transaction_read_only = off")
+            admin.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only'.encode())
+            admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'indelible'")
+            load.deliver(client, [late], within=15)
+    verified(database, "acme")
+
+
+@pytest.mark.anyio
+async def test_patience_holds_for_those_who_wait_behind_others_too(intake: Intake, catalog: Catalog) -> None:
+    """And there is an end to how many may wait."""
+    patience = timedelta(seconds=1)
+    async with (
+        Connections.open("postgresql://nobody@127.0.0.1:1/nothing", statement_timeout=patience) as away,
+        Appender.open(away, Rules(catalog), lanes=1, patience=patience) as appender,
+    ):
+        batches = [[taken(intake, "acme") for _ in range(1000)] for _ in range(22)]
+        began = time.monotonic()
+        answers = await asyncio.gather(*map(appender.append, batches))
+        assert time.monotonic() - began < 5
+        assert all(isinstance(answer, StoreUnavailable) for batch in answers for answer in batch)
+        assert "too many" in str(answers[-1][0])
 
 
 @pytest.mark.anyio

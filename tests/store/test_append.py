@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,7 +27,7 @@ from indelible.store.sealing import uuid7
 from indelible.store.session import Database as Connections
 from indelible.store.verify import verify
 from tests.postgres import Database
-from tests.store.samples import FULL, examples, raw, rows, send, take
+from tests.store.samples import FULL, as_superuser, examples, raw, rows, send, take
 
 pytestmark = pytest.mark.anyio
 
@@ -274,3 +275,24 @@ async def test_services_at_once_agree_with_a_dictionary(
     for number, name in enumerate(names):
         stored = sum(tenant == number for tenant, _ in model)
         assert not stored or await proven(connections, name, size=1 + stored)
+
+
+async def test_a_function_that_somebody_planted_is_not_called(
+    database: Database, appender: Appender, intake: Intake, tenant: str
+) -> None:
+    """Whoever may create functions in a schema on the search path could take over the writer's rights by one."""
+    planted = ("format(text, text)", "format(text, anyelement)")
+    as_superuser(
+        database,
+        *(
+            f"CREATE FUNCTION public.{signature} RETURNS text LANGUAGE plpgsql "
+            "AS $$ BEGIN RAISE EXCEPTION 'taken over' USING ERRCODE = '22000'; END $$"
+            for signature in planted
+        ),
+    )
+    try:
+        with pytest.raises(psycopg.DataError, match="taken over"), psycopg.connect(database.admin_url) as admin:
+            admin.execute("SELECT format('%L', 'a'::text)")
+        assert len(await send(appender, take(intake, tenant))) == 1
+    finally:
+        as_superuser(database, *(f"DROP FUNCTION public.{signature}" for signature in planted))

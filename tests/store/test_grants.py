@@ -28,7 +28,10 @@ GRANTS: Mapping[str, Tables] = {
         "event_personal": {"SELECT": "tenant_id seq recorded_at actor changes context metadata targets"},
         "migrations": {"SELECT": "*"},
     },
-    "indelible_searcher": {"event_personal": {"SELECT": "tenant_id seq recorded_at search"}},
+    "indelible_searcher": {
+        "events": {"SELECT": "tenant_id"},
+        "event_personal": {"SELECT": "tenant_id seq recorded_at search"},
+    },
     "indelible_control": {
         "ledgers": {"SELECT": "*"},
         "keys": {"SELECT": "*", "INSERT": "*", "DELETE": "*"},
@@ -40,8 +43,8 @@ GRANTS: Mapping[str, Tables] = {
 FUNCTIONS = {
     "indelible_writer": {"lock_ledgers", "move_heads", "ensure_month"},
     "indelible_reader": {"search"},
-    "indelible_searcher": {"search"},
-    "indelible_control": {"ensure_month"},
+    "indelible_searcher": {"search", "tenants_with_entries"},
+    "indelible_control": {"ensure_month", "tenants_with_entries"},
 }
 
 
@@ -181,6 +184,7 @@ def test_what_runs_as_the_owner_looks_for_names_in_the_catalogue_alone(filled: D
     assert rows(filled, query) == [
         ("ensure_month", pinned, "indelible_owner"),
         ("search", pinned, "indelible_searcher"),
+        ("tenants_with_entries", pinned, "indelible_searcher"),
     ]
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from indelible.ledger import base64url, entry
 from indelible.ledger.tree import leaf_hash
+from indelible.store.tenants import tenants
 from indelible.store.verify import Remembered, verify
 from tests.store.tampering import HEAD, LAST, ROW, SIZE, TREE, Found, Ledger, blames, columns_of
 
@@ -235,3 +236,14 @@ async def test_two_whole_ledgers_exchanged_say_whose_they_are(ledger: Ledger) ->
 async def test_where_the_ledger_stands(ledger: Ledger, change: str, expected: Found) -> None:
     ledger.tamper(f"UPDATE indelible.ledgers SET {change} WHERE tenant_id = %(tenant)s")
     await ledger.shows(expected)
+
+
+async def test_a_ledgers_row_deleted_with_its_entries_left_is_noticed(ledger: Ledger) -> None:
+    """Nobody who lists the ledgers sees it any more; who verifies all of them has to."""
+    remembered = ledger.remembered(SIZE)
+    ledger.tamper("DELETE FROM indelible.ledgers WHERE tenant_id = %(tenant)s")
+    assert ledger.tenant in await tenants(ledger.connections)
+    await ledger.shows({None: "the ledger's own row is gone"})
+    ledger.tamper("DELETE FROM indelible.events WHERE tenant_id = %(tenant)s")
+    assert await verify(ledger.connections, ledger.tenant) is None
+    await ledger.shows({None: f"the ledger had {SIZE} entries and is gone"}, remembered)

@@ -12,7 +12,7 @@ import typer
 
 from indelible.catalog import Catalog
 from indelible.cli.database import DataDir, connected, database
-from indelible.cli.output import fail, say
+from indelible.cli.output import fail, note, say
 from indelible.event import MAX_EVENT_BYTES, InvalidEvent
 from indelible.server.problems import Problem
 from indelible.server.query import TimelineQuery
@@ -22,6 +22,7 @@ from indelible.store import read
 from indelible.store.append import Rules
 from indelible.store.appender import Appender
 from indelible.store.intake import Intake
+from indelible.store.tenants import ledgers
 
 __all__ = ["list_events", "log"]
 
@@ -81,15 +82,30 @@ def list_events(
     until: Annotated[str | None, typer.Option(help="Before then; as --since.")] = None,
     q: Annotated[str | None, typer.Option(help="Words, all of which occur.", metavar="WORDS")] = None,
     action: Annotated[list[str] | None, typer.Option(help="May be repeated: any of them.")] = None,
-    actor_id: Annotated[list[str] | None, typer.Option()] = None,
-    target_type: Annotated[list[str] | None, typer.Option()] = None,
-    target_id: Annotated[list[str] | None, typer.Option()] = None,
+    category: Annotated[list[str] | None, typer.Option(help="auth, access, data, config or security.")] = None,
+    operation: Annotated[list[str] | None, typer.Option(help="created, updated, deleted or accessed.")] = None,
+    outcome: Annotated[list[str] | None, typer.Option(help="success, failure or denied.")] = None,
+    source: Annotated[list[str] | None, typer.Option(help="ui, admin_panel, api or background.")] = None,
+    actor_type: Annotated[list[str] | None, typer.Option(help="user, system or api_key.")] = None,
+    actor_id: Annotated[list[str] | None, typer.Option(help="Who did it.")] = None,
+    target_type: Annotated[list[str] | None, typer.Option(help="What kind of thing it was done to.")] = None,
+    target_id: Annotated[list[str] | None, typer.Option(help="What it was done to.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.", metavar="N")] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line.")] = False,
     data_dir: DataDir = Path(".indelible"),
 ) -> None:
     """List a tenant's events as sentences, newest first, in your time zone."""
-    many = {"action": action, "actor_id": actor_id, "target_type": target_type, "target_id": target_id}
+    many = {
+        "action": action,
+        "category": category,
+        "operation": operation,
+        "outcome": outcome,
+        "source": source,
+        "actor_type": actor_type,
+        "actor_id": actor_id,
+        "target_type": target_type,
+        "target_id": target_id,
+    }
     given = [("tenant_id", tenant)]
     given += [(name, value) for name, value in (("since", since), ("until", until), ("q", q)) if value is not None]
     given += [(name, value) for name, values in many.items() for value in values or []]
@@ -122,6 +138,8 @@ async def _log(url: str, settings: Settings, raw: bytes, *, as_json: bool) -> st
 async def _list(url: str, catalog: Catalog, query: TimelineQuery, limit: int, *, as_json: bool) -> None:
     after = None
     async with connected(url, size=1) as opened:
+        if not await ledgers(opened, tenant=query.tenant):
+            note(f"There is no tenant {query.tenant!r} yet; `indelible tenants list` names those there are.")
         while limit > 0:
             page = await read.timeline(opened, query.tenant, query.where, limit=min(limit, 500), after=after)
             for record in page.records:

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, BinaryIO, TextIO
@@ -23,7 +23,7 @@ from indelible.event import MAX_EVENT_BYTES, InvalidEvent
 from indelible.settings import Settings
 from indelible.store.append import Receipt, Rules
 from indelible.store.appender import Appender
-from indelible.store.errors import StoreError
+from indelible.store.errors import StoreError, StoreUnavailable
 from indelible.store.intake import Intake
 from indelible.store.sealing import Prepared
 
@@ -101,11 +101,12 @@ async def _import(url: str, settings: Settings, source: BinaryIO, result: _Resul
     catalog = Catalog.load(settings.catalog)
     intake = Intake(catalog, settings.strict)
     rules = Rules(catalog, host=settings.ledger_host, auto_tenants=settings.auto_tenants)
+    patience = timedelta(seconds=settings.append_timeout)
     total = _size(source)
     progress = Progress("importing", " bytes")
     async with (
         connected(url, size=settings.lanes + 1) as opened,
-        Appender.open(opened, rules, lanes=settings.lanes) as appender,
+        Appender.open(opened, rules, lanes=settings.lanes, patience=patience) as appender,
     ):
         batch: list[tuple[int, Prepared]] = []
         for number, text, read in _lines(source):
@@ -132,10 +133,10 @@ def _take(intake: Intake, number: int, text: bytes) -> Prepared:
 async def _append(appender: Appender, batch: list[tuple[int, Prepared]], result: _Result) -> None:
     answers = await appender.append([prepared for _, prepared in batch])
     for (number, prepared), answer in zip(batch, answers, strict=True):
-        if isinstance(answer, InvalidEvent):
-            result.refuse(number, answer)
-        elif isinstance(answer, StoreError):
+        if isinstance(answer, StoreUnavailable):
             raise StoreError(f"stopped at line {number}: {answer}. Run the import again; it goes on where it stopped")
+        if isinstance(answer, Exception):
+            result.refuse(number, answer)
         else:
             result.accept(prepared.event.tenant_id, answer)
 

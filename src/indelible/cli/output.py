@@ -38,9 +38,10 @@ class Progress:
         if now - self._shown < (0.1 if self._bar else 5):
             return
         self._shown = now
-        share = min(1.0, done / total) if total else 1.0
         rate = done / (now - self._started)
-        text = f"{self._label} {share:4.0%}  {done:,} of {total:,}{self._unit}  {rate:,.0f}/s"
+        share = min(1.0, done / total) if total else 0.0
+        known = f" {share:4.0%}  {done:,} of {total:,}" if total else f"  {done:,}"  # a pipe has no size
+        text = f"{self._label}{known}{self._unit}  {rate:,.0f}/s"
         if self._bar:
             filled = round(share * 24)
             sys.stderr.write(f"\r\x1b[K{'█' * filled}{'░' * (24 - filled)}  {text}")

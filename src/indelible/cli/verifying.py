@@ -16,7 +16,7 @@ from indelible.ledger.tree import HASH_BYTES
 from indelible.settings import Settings
 from indelible.store.errors import StoreError
 from indelible.store.session import first_line
-from indelible.store.tenants import ledgers
+from indelible.store.tenants import tenants
 from indelible.store.verify import Remembered, Report
 from indelible.store.verify import verify as verify_ledger
 
@@ -71,7 +71,7 @@ def _is_hash(text: str) -> bool:
 async def _verify(url: str, tenant: str | None, remembered: Remembered | None, *, as_json: bool) -> list[bool | None]:
     """For each ledger whether it is proven; None where that could not be found out."""
     async with connected(url, size=2) as opened:
-        names = [tenant] if tenant is not None else [ledger.tenant_id for ledger in await ledgers(opened)]
+        names = [tenant] if tenant is not None else await tenants(opened)
         if not names:
             fail("there is no ledger yet: nothing was checked")
         outcomes: list[bool | None] = []

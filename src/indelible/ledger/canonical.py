@@ -26,11 +26,11 @@ class NotCanonical(ValueError):
 def encode(value: Json) -> bytes:
     """The one spelling of `value`. Raises `NotCanonical` where it has none."""
     if not _is_restricted(value):
-        raise NotCanonical("a key, number or type that canonical JSON has no place for")
+        raise NotCanonical("beyond canonical JSON, which has no place for a key, number or type in it")
     try:
         return _encode(value).encode()
     except UnicodeEncodeError:
-        raise NotCanonical("a lone surrogate is no character") from None
+        raise NotCanonical("not text: it holds a lone surrogate") from None
 
 
 def parse(data: bytes) -> Json:

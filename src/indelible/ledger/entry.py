@@ -146,7 +146,7 @@ def parse(data: bytes) -> Entry:
     try:
         value = canonical.parse(data)
     except canonical.NotCanonical as error:
-        raise BadEntry(str(error)) from None
+        raise BadEntry(f"is {error}") from None
     match value:
         case {
             "_sd": list(sd),

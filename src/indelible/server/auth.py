@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 
 from indelible.server.problems import Problem
+from indelible.store.errors import StoreUnavailable
 from indelible.store.keys import Key, find_key
 from indelible.store.session import Database
 
@@ -12,6 +13,9 @@ __all__ = ["Keyring"]
 
 _KEEP = 10.0
 """Seconds that a key which was found is believed in, without asking PostgreSQL again."""
+
+_GRACE = 60.0
+"""Seconds that it is believed in beyond that, while PostgreSQL cannot be asked."""
 
 _MAX_KEPT = 10_000
 
@@ -31,7 +35,12 @@ class Keyring:
         name = sha256(secret).digest()
         key, until = self._kept.get(name, (None, 0.0))
         if key is None or until < now:
-            key = await find_key(self._database, secret.decode("latin-1"))
+            try:
+                key = await find_key(self._database, secret.decode("latin-1"))
+            except StoreUnavailable:
+                # Nobody can say; what was true a minute ago is taken for true.
+                if key is None or until + _GRACE < now:
+                    raise
             if key is None:
                 self._kept.pop(name, None)
                 raise _unauthorized("the key is not known here; check that it is whole, and of this installation")

@@ -1,5 +1,6 @@
 """Whether the process lives, and whether it can do its work."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,12 +9,14 @@ from litestar.datastructures import State
 from msgspec import Struct
 
 from indelible.server.responses import json_response
-from indelible.server.service import Service
 from indelible.store.errors import StoreError
 from indelible.store.migrate import unapplied
 from indelible.store.months import months_missing
+from indelible.store.session import Database
 
 __all__ = ["Readiness", "healthz", "readyz"]
+
+_KEEP = 1.0
 
 
 class Readiness(Struct):
@@ -31,16 +34,31 @@ async def healthz() -> Response[bytes]:
 
 @get("/readyz")
 async def readyz(request: Request[Any, Any, State]) -> Response[bytes]:
-    service: Service = request.app.state.service
+    found = await _readiness(request.app.state)
+    return json_response(found, 200 if found.ready else 503)
+
+
+async def _readiness(state: State) -> Readiness:
+    """Of a second ago at most: anybody may ask, and must not keep PostgreSQL busy by it."""
+    kept: tuple[float, Readiness] | None = state.get("readiness")
+    now = asyncio.get_running_loop().time()
+    if kept is None or kept[0] + _KEEP < now:
+        kept = now, await _check(state.service.control)
+        state["readiness"] = kept
+    return kept[1]
+
+
+async def _check(database: Database) -> Readiness:
     checks = {"postgresql": "ok", "migrations": "unknown", "partitions": "unknown"}
     try:
-        missing = await unapplied(service.reading)
+        missing = await unapplied(database)
         checks["migrations"] = f"run `indelible migrate`: {', '.join(missing)}" if missing else "ok"
         if not missing:
-            months = await months_missing(service.reading, datetime.now(UTC))
+            months = await months_missing(database, datetime.now(UTC))
             late = f"none yet for {', '.join(months)}; the first event of the month will make them"
             checks["partitions"] = late if months else "ok"
+        if await database.is_read_only():
+            checks["postgresql"] = "takes no writes: a standby, or default_transaction_read_only is set"
     except StoreError as error:
         checks["postgresql"] = str(error)
-    ready = checks["postgresql"] == "ok" and checks["migrations"] == "ok"
-    return json_response(Readiness(ready, checks), 200 if ready else 503)
+    return Readiness(checks["postgresql"] == checks["migrations"] == "ok", checks)

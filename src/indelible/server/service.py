@@ -13,7 +13,6 @@ from indelible.server.auth import Keyring
 from indelible.settings import Settings
 from indelible.store.append import Rules
 from indelible.store.appender import Appender
-from indelible.store.errors import StoreError
 from indelible.store.intake import Intake
 from indelible.store.months import ensure_months
 from indelible.store.session import Database
@@ -31,6 +30,7 @@ class Service:
     intake: Intake
     appender: Appender
     reading: Database
+    control: Database
     keyring: Keyring
 
     @classmethod
@@ -42,16 +42,19 @@ class Service:
         patience = timedelta(seconds=settings.append_timeout)
         limit = timedelta(seconds=settings.statement_timeout)
         async with (
-            # Apart, so that slow reads never keep an event waiting for a connection.
+            # Apart, so that slow reads never keep an event waiting for a connection, and strangers, who cause look-ups
+            # of keys, keep neither waiting.
             Database.open(settings.database_url, size=settings.lanes + 1, statement_timeout=patience) as writing,
             Database.open(settings.database_url, size=settings.pool_size, statement_timeout=limit) as reading,
+            Database.open(settings.database_url, size=2, statement_timeout=limit) as control,
             Appender.open(writing, rules, lanes=settings.lanes, patience=patience) as appender,
         ):
             ahead = asyncio.create_task(_keep_months_ahead(writing))
             try:
-                yield cls(catalog, Intake(catalog, settings.strict), appender, reading, Keyring(reading))
+                yield cls(catalog, Intake(catalog, settings.strict), appender, reading, control, Keyring(control))
             finally:
                 ahead.cancel()
+                await asyncio.gather(ahead, return_exceptions=True)
 
 
 async def _keep_months_ahead(database: Database) -> None:
@@ -60,7 +63,7 @@ async def _keep_months_ahead(database: Database) -> None:
             if made := await ensure_months(database, datetime.now(UTC)):
                 _log.info("partitions made ahead", months=made)
             pause = _LOOK_AHEAD_EVERY
-        except StoreError as error:
+        except Exception as error:  # noqa: BLE001 - it goes on, whatever happens
             _log.warning("partitions could not be made ahead; trying again", error=str(error))
             pause = timedelta(minutes=1)
         await asyncio.sleep(pause.total_seconds())

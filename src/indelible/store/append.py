@@ -197,12 +197,12 @@ async def _lock(
 def _since(ids: Sequence[UUID]) -> datetime:
     """From when on an event under one of `ids` can have been recorded.
 
-    Not before a UUIDv7 was made; a day is allowed for clocks that run ahead, which intake holds them to. So a
-    retry is looked for in this month's partition and not in all there are.
+    Not before a UUIDv7 was made; intake allows a day for clocks that run ahead, and here is one more for ours and
+    PostgreSQL's. So a retry is looked for in this month's partition and not in all there are.
     """
     if not ids or not all(map(is_time_ordered, ids)):
         return _EVER
-    return made_at(min(ids)) - timedelta(days=1)
+    return made_at(min(ids)) - timedelta(days=2)
 
 
 def _new_origin(rules: Rules) -> str:
@@ -217,7 +217,7 @@ def _first(tenant: str, origin: str, catalog: Catalog, now: datetime) -> Prepare
         Event(
             tenant_id=tenant,
             action="ledger.created",
-            actor=Actor(type="system", id="indelible"),
+            actor=Actor(type="system"),
             source="background",
             metadata={"origin": origin, "format": entry.VERSION, "tenant_id": tenant},
         ),
@@ -227,7 +227,7 @@ def _first(tenant: str, origin: str, catalog: Catalog, now: datetime) -> Prepare
 
 
 def _known(found: Sequence[object]) -> dict[UUID, _Known]:
-    """What `lock_ledger` found: five arrays of one length, or NULLs."""
+    """What `lock_ledgers` found: five arrays of one length, or NULLs."""
     ids, seqs, times, leaves, fingerprints = cast("Sequence[Sequence[Any] | None]", found)
     return {
         i: _Known(Receipt(i, seq, time.astimezone(UTC), leaf, created=False), fingerprint)

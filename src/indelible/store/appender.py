@@ -2,9 +2,9 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from zlib import crc32
 
@@ -15,7 +15,7 @@ from indelible.event import InvalidEvent
 from indelible.store.append import MissingMonth, Receipt, Repeated, Rules, append, ensure_month, open_ledger
 from indelible.store.errors import StoreError, StoreUnavailable
 from indelible.store.sealing import Prepared
-from indelible.store.session import Database, first_line, is_transient
+from indelible.store.session import Database, first_line, is_of_the_data
 
 __all__ = ["Answer", "Appender"]
 
@@ -25,6 +25,9 @@ _log = structlog.get_logger()
 
 _MAX_GROUP = 1000
 """Of how many events, about, a transaction is at most."""
+
+_MAX_WAITING = 20_000
+"""Events that wait in a lane at most; what comes then is better sent again later."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 """Seconds between attempts while PostgreSQL is away."""
@@ -45,10 +48,25 @@ class _Job:
     done: asyncio.Future[list[Answer]]
     # Whether an earlier attempt may have been committed without our hearing of it.
     again: bool = False
+    # When it is tried again, and how long it then pauses if that fails as well.
+    due: float = 0.0
+    pause: float = _FIRST_PAUSE
+    trouble: str = "PostgreSQL did not answer in time"
 
     def answer(self, answers: Sequence[Answer]) -> None:
         if not self.done.done():  # its caller may have gone
             self.done.set_result(list(answers))
+
+    def give_up(self, trouble: str) -> None:
+        self.answer([StoreUnavailable(trouble)] * len(self.batch))
+
+    def split(self, key: Callable[[Prepared], Hashable]) -> dict[Hashable, "_Job"]:
+        """Jobs of those events each for which `key` says the same."""
+        parts: dict[Hashable, list[Prepared]] = {}
+        for prepared in self.batch:
+            parts.setdefault(key(prepared), []).append(prepared)
+        loop = asyncio.get_running_loop()
+        return {k: replace(self, batch=part, done=loop.create_future()) for k, part in parts.items()}
 
 
 class Appender:
@@ -138,38 +156,51 @@ class _Lane:
     def __init__(self, appender: Appender) -> None:
         self._appender = appender
         self._waiting: deque[_Job] = deque()
+        self._parked: list[_Job] = []
         self._wake = asyncio.Event()
         self._closed = False
 
     def put(self, job: _Job) -> None:
         if self._closed:
-            job.answer([StoreUnavailable("the service is stopping; send the events again")] * len(job.batch))
-            return
-        self._waiting.append(job)
-        self._wake.set()
+            job.give_up("the service is stopping")
+        elif sum(len(other.batch) for other in self._waiting) >= _MAX_WAITING:
+            job.give_up("too many events are waiting for PostgreSQL")
+        else:
+            self._waiting.append(job)
+            self._wake.set()
 
     def close(self) -> None:
         self._closed = True
         self._wake.set()
 
     async def run(self) -> None:
-        pause = _FIRST_PAUSE
         group: list[_Job] = []
-        while self._waiting or not self._closed:
+        while not self._closed or self._waiting or self._parked:
+            self._unpark()
             if not self._waiting:
-                self._wake.clear()
-                await self._wake.wait()
-            await self._linger(len(group))
-            if not self._waiting:
+                await self._sleep()
                 continue
+            await self._linger(len(group))
             group = self._gather()
-            retry = await self._commit(group)
-            self._waiting.extendleft(reversed(retry))
-            if retry:
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE)
-            else:
-                pause = _FIRST_PAUSE
+            self._parked += await self._commit(group)
+
+    def _unpark(self) -> None:
+        """Takes those up again whose pause is over; answers those whose patience is."""
+        now = asyncio.get_running_loop().time()
+        self._waiting.extendleft(reversed([job for job in self._parked if job.due <= now]))
+        self._parked = [job for job in self._parked if job.due > now]
+        for jobs in (self._waiting, self._parked):
+            for job in [job for job in jobs if job.deadline <= now]:
+                jobs.remove(job)
+                job.give_up(job.trouble)
+
+    async def _sleep(self) -> None:
+        """Until a job is put in, or one that is parked is due."""
+        due = min((job.due for job in self._parked), default=None)
+        self._wake.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(due):
+                await self._wake.wait()
 
     async def _linger(self, previous: int) -> None:
         """Waits a moment for callers who were answered together and are about to come together again.
@@ -178,11 +209,10 @@ class _Lane:
         """
         if previous < _MANY:
             return
-        arrived = 0
+        expected = previous + len(self._waiting)
         for _ in range(_MAX_LINGERS):
-            if arrived == len(self._waiting) or self._closed:
+            if len(self._waiting) >= expected or self._closed:
                 return
-            arrived = len(self._waiting)
             await asyncio.sleep(_LINGER)
 
     def _gather(self) -> list[_Job]:
@@ -193,15 +223,13 @@ class _Lane:
             size += len(group[-1].batch)
         return group
 
-    async def _commit(self, group: list[_Job]) -> list[_Job]:
+    async def _commit(self, group: Sequence[_Job]) -> list[_Job]:
         """Answers the jobs of `group`, and returns those that are worth another attempt."""
         try:
             answers: Sequence[Answer] = await self._appender.commit(
                 [p for job in group for p in job.batch], again=any(job.again for job in group)
             )
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the lane for everybody
-            if isinstance(error, StoreUnavailable) or (isinstance(error, psycopg.Error) and is_transient(error)):
-                return self._put_off(group, error)
             return await self._commit_apart(group, error)
         start = 0
         for job in group:
@@ -209,29 +237,43 @@ class _Lane:
             start += len(job.batch)
         return []
 
-    async def _commit_apart(self, group: list[_Job], error: Exception) -> list[_Job]:
-        """Something in `group` does not go in; the others must not suffer for it."""
+    async def _commit_apart(self, group: Sequence[_Job], error: Exception) -> list[_Job]:
+        """After `error`: what one event or one ledger is to blame for, the others in `group` must not suffer for."""
+        of_event = not isinstance(error, StoreUnavailable | psycopg.Error) or is_of_the_data(error)
+        of_ledger = isinstance(error.__cause__, psycopg.errors.LockNotAvailable)
+        if not of_event and not of_ledger:
+            return self._put_off(group, error)
         if len(group) > 1:
             return [late for job in group for late in await self._commit([job])]
         (job,) = group
-        if len(job.batch) == 1:
-            _log.error("an event cannot be stored", error=first_line(error), kind=type(error).__name__)
-            job.answer([StoreError("this event can't be stored; sending it again will not help")])
-            return []
-        parts = [_Job([p], job.deadline, asyncio.get_running_loop().create_future(), job.again) for p in job.batch]
-        late = [part for part in parts for _ in await self._commit([part])]
-        for part in late:
-            part.answer([StoreUnavailable("PostgreSQL went away in the middle of the batch")])
-        job.answer([answer for part in parts for answer in part.done.result()])
+        by_tenant = job.split(lambda p: p.event.tenant_id)
+        if len(by_tenant) > 1:
+            return await self._commit_parts(job, by_tenant)
+        if of_ledger:
+            return self._put_off(group, error)
+        if len(job.batch) > 1:
+            return await self._commit_parts(job, job.split(id))
+        _log.error("an event cannot be stored", error=first_line(error), kind=type(error).__name__)
+        job.answer([StoreError("this event can't be stored; sending it again will not help")])
         return []
 
-    def _put_off(self, group: list[_Job], error: Exception) -> list[_Job]:
+    async def _commit_parts(self, job: _Job, parts: Mapping[Hashable, _Job]) -> list[_Job]:
+        """Commits the parts of `job`, each for itself; those that come too late may be sent again by the caller."""
+        for part in parts.values():
+            for late in await self._commit([part]):
+                late.give_up(late.trouble)
+        answers = {
+            id(p): answer for part in parts.values() for p, answer in zip(part.batch, part.done.result(), strict=True)
+        }
+        job.answer([answers[id(p)] for p in job.batch])
+        return []
+
+    def _put_off(self, group: Sequence[_Job], error: Exception) -> list[_Job]:
+        _log.warning("appending is put off", error=first_line(error), callers=len(group))
         now = asyncio.get_running_loop().time()
-        _log.warning("appending is put off", error=first_line(error), waiting=len(group))
-        late = [job for job in group if job.deadline <= now]
-        for job in late:
-            job.answer([StoreUnavailable(first_line(error))] * len(job.batch))
-        kept = [job for job in group if job.deadline > now]
-        for job in kept:
+        for job in group:
             job.again = True
-        return kept
+            job.trouble = first_line(error)
+            job.due = now + job.pause
+            job.pause = min(2 * job.pause, _LONGEST_PAUSE)
+        return list(group)

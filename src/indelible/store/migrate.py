@@ -90,6 +90,7 @@ def _pending(applied: Iterable[tuple[int, str]]) -> list[str]:
 def _migrate(connection: psycopg.Connection, service: str | None) -> list[str]:
     # The whole transaction, so that of several that start at once one works and the others find it done.
     connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+    connection.execute("SET LOCAL search_path = pg_catalog, pg_temp")
     (encoding,) = connection.execute("SHOW server_encoding").fetchone() or ("",)
     if encoding not in ("UTF8", b"UTF8"):
         raise StoreError("the database's encoding is not UTF8: make one with CREATE DATABASE … ENCODING 'UTF8'")

@@ -14,11 +14,14 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from indelible.store.errors import StoreUnavailable
 
-__all__ = ["Connection", "Database", "Pool", "Role", "first_line", "is_transient"]
+__all__ = ["Connection", "Database", "Pool", "Role", "first_line", "is_of_the_data"]
 
 Connection = psycopg.AsyncConnection[tuple[object, ...]]
 Pool = AsyncConnectionPool[Connection]
 Role = Literal["writer", "reader", "control"]
+
+# A ledger that somebody holds locks for longer must not hold up the others.
+_LOCK_PATIENCE = timedelta(seconds=0.5)
 
 # A transaction whose client froze gives its locks back after this long.
 _ABANDONED = timedelta(seconds=30)
@@ -29,12 +32,15 @@ _PATIENCE = 2.0
 _ASK_AGAIN = 0.25
 
 
-def is_transient(error: psycopg.Error) -> bool:
-    """Whether the same transaction may well succeed in a moment: a lost server, a lock, a full connection list."""
-    state = error.sqlstate
-    return (isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) and state is None) or (state or "")[
-        :2
-    ] in {"08", "40", "53", "57", "55"}
+def is_of_the_data(error: Exception) -> bool:
+    """Whether it is what was sent that PostgreSQL, or the driver, cannot take: trying again will not help."""
+    state = getattr(error, "sqlstate", None) or ""
+    return isinstance(error, psycopg.DataError | psycopg.IntegrityError) or state[:2] in {"22", "23", "54"}
+
+
+def is_of_the_query(error: psycopg.Error) -> bool:
+    """Whether it is how we asked: a mistake of ours, or a database that is not the one we know."""
+    return isinstance(error, psycopg.ProgrammingError) and error.sqlstate is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +96,15 @@ class Database:
             finally:
                 await self.pool.putconn(connection)
         except psycopg.Error as error:
-            if not is_transient(error):
+            if is_of_the_data(error) or is_of_the_query(error):
                 raise
             raise StoreUnavailable(f"PostgreSQL does not answer: {first_line(error)}") from error
+
+    async def is_read_only(self) -> bool:
+        """Whether PostgreSQL takes no writes now. Raises `StoreUnavailable`."""
+        async with self.transaction("control") as connection:
+            row = await (await connection.execute("SHOW transaction_read_only")).fetchone()
+        return row == ("on",)
 
     async def _begun(self, begin: bytes) -> Connection:
         """A connection in a new transaction; those that died in the pool meanwhile are passed over."""
@@ -134,6 +146,9 @@ def _settings(role: Role, statement_timeout: timedelta) -> bytes:
     return (
         f"BEGIN ISOLATION LEVEL {level}{mode}; SET LOCAL ROLE indelible_{role}; "
         f"SET LOCAL statement_timeout = {_milliseconds(statement_timeout)}; "
+        f"SET LOCAL lock_timeout = {_milliseconds(_LOCK_PATIENCE)}; "
+        # Whoever may create functions in another schema must not have us call theirs.
+        "SET LOCAL search_path = pg_catalog, pg_temp; "
         f"SET LOCAL idle_in_transaction_session_timeout = {_milliseconds(_ABANDONED)}; "
         # A pooler may hand over a connection that another client set something on.
         "SET LOCAL indelible.tenant_id = ''"

@@ -6,7 +6,7 @@ from typing import NamedTuple, cast
 from indelible.ledger import base64url
 from indelible.store.session import Database
 
-__all__ = ["Ledger", "ledgers"]
+__all__ = ["Ledger", "ledgers", "tenants"]
 
 
 class Ledger(NamedTuple):
@@ -28,3 +28,12 @@ async def ledgers(database: Database, *, tenant: str | None = None) -> list[Ledg
         )
         rows = cast("list[tuple[str, str, int, bytes | None, datetime]]", await cursor.fetchall())
     return [Ledger(t, o, s, None if h is None else base64url.encode(h), c.astimezone(UTC)) for t, o, s, h, c in rows]
+
+
+async def tenants(database: Database) -> list[str]:
+    """Of whom there is a ledger, or are entries: somebody may have removed the one without the other."""
+    async with database.transaction("control", snapshot=True) as connection:
+        cursor = await connection.execute(
+            "SELECT tenant_id FROM indelible.ledgers UNION SELECT indelible.tenants_with_entries() ORDER BY 1"
+        )
+        return [tenant for (tenant,) in cast("list[tuple[str]]", await cursor.fetchall())]

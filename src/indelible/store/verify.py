@@ -9,6 +9,7 @@ from psycopg.rows import dict_row
 from indelible.ledger import base64url
 from indelible.ledger.disclosure import GROUPS, open_disclosure
 from indelible.ledger.entry import Entry
+from indelible.ledger.tree import Frontier
 from indelible.ledger.verify import Chain, Contradiction
 from indelible.store.session import Connection, Database
 
@@ -57,6 +58,8 @@ _ENTRIES = f"""
     WHERE e.tenant_id = %(tenant)s ORDER BY e.seq
 """  # noqa: S608 - the names are ours
 
+_ANY = "SELECT EXISTS (SELECT FROM indelible.events WHERE tenant_id = %s)"
+
 _STRAY = """
     SELECT p.seq FROM indelible.event_personal p
     LEFT JOIN indelible.events e ON e.tenant_id = %(tenant)s AND e.seq = p.seq AND e.recorded_at = p.recorded_at
@@ -71,7 +74,8 @@ async def verify(
     remembered: Remembered | None = None,
     progress: Callable[[int, int], None] = lambda _done, _size: None,
 ) -> Report | None:
-    """Verifies the ledger of `tenant`, as of one moment, while it may go on growing. None where there is none.
+    """Verifies the ledger of `tenant`, as of one moment, while it may go on growing. None where there never was one,
+    as far as can be told.
 
     Memory is flat. `progress` is told how many of how many entries are done. Raises `StoreUnavailable` or
     `psycopg.Error` where it cannot be read.
@@ -79,7 +83,8 @@ async def verify(
     async with database.transaction("reader", tenant, snapshot=True) as connection:
         head = await (await connection.execute(_HEAD.encode(), (tenant,))).fetchone()
         if head is None:
-            return None
+            row = await (await connection.execute(_ANY, (tenant,))).fetchone()
+            return _vanished(tenant, entries=row == (True,), remembered=remembered)
         origin, size = cast("tuple[str, int]", head[:2])
         chain = Chain(origin)
         noted = await _read_entries(connection, tenant, chain, size, remembered, progress)
@@ -89,6 +94,16 @@ async def verify(
         found.append(Contradiction(cast("int", stray[0]), "there are disclosures of an entry that is not there"))
     found.sort(key=lambda c: chain.size if c.seq is None else c.seq)
     return Report(tenant, origin, chain.size, chain.head, base64url.encode(chain.frontier.root()), tuple(found))
+
+
+def _vanished(tenant: str, *, entries: bool, remembered: Remembered | None) -> Report | None:
+    found = []
+    if entries:
+        found.append(Contradiction(None, "the ledger's own row is gone; entries of it are there"))
+    if remembered:
+        found.append(Contradiction(None, f"the ledger had {remembered.size} entries and is gone"))
+    empty = base64url.encode(Frontier().root())
+    return Report(tenant, "", 0, None, empty, tuple(found)) if found else None
 
 
 async def _read_entries(

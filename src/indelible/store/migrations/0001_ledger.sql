@@ -259,6 +259,15 @@ CREATE FUNCTION indelible.search(words tsquery) RETURNS TABLE (seq bigint, recor
 $$;
 
 
+-- Verifying.
+
+-- The tenants of whom there are entries, whatever the ledgers' own rows say. Runs as the searcher, for whoever may list
+-- the ledgers anyway.
+CREATE FUNCTION indelible.tenants_with_entries() RETURNS SETOF text
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT DISTINCT e.tenant_id FROM indelible.events e $$;
+
+
 -- Who may what.
 
 ALTER TABLE indelible.ledgers ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
@@ -286,6 +295,8 @@ GRANT SELECT (tenant_id, seq, recorded_at, actor, changes, context, metadata, ta
 GRANT EXECUTE ON FUNCTION indelible.search(tsquery) TO indelible_reader;
 
 GRANT SELECT (tenant_id, seq, recorded_at, search) ON indelible.event_personal TO indelible_searcher;
+GRANT SELECT (tenant_id) ON indelible.events TO indelible_searcher;
+GRANT EXECUTE ON FUNCTION indelible.tenants_with_entries() TO indelible_control;
 
 GRANT SELECT ON indelible.ledgers TO indelible_control;
 GRANT SELECT, INSERT, DELETE ON indelible.keys TO indelible_control;
@@ -297,6 +308,7 @@ CREATE POLICY of_tenant ON indelible.events FOR SELECT TO indelible_writer, inde
     USING (tenant_id = nullif(current_setting('indelible.tenant_id', true), ''));
 CREATE POLICY of_tenant ON indelible.event_personal FOR SELECT TO indelible_writer, indelible_reader
     USING (tenant_id = nullif(current_setting('indelible.tenant_id', true), ''));
+CREATE POLICY every_tenant ON indelible.events FOR SELECT TO indelible_searcher USING (true);
 CREATE POLICY every_word ON indelible.event_personal FOR SELECT TO indelible_searcher USING (true);
 -- Which ledgers there are and how large they are; nothing of what is in them.
 CREATE POLICY every_ledger ON indelible.ledgers FOR SELECT TO indelible_control USING (true);
@@ -304,4 +316,5 @@ CREATE POLICY every_key ON indelible.keys TO indelible_control USING (true);
 
 GRANT USAGE, CREATE ON SCHEMA indelible TO indelible_searcher;
 ALTER FUNCTION indelible.search(tsquery) OWNER TO indelible_searcher;
+ALTER FUNCTION indelible.tenants_with_entries() OWNER TO indelible_searcher;
 REVOKE CREATE ON SCHEMA indelible FROM indelible_searcher;
