@@ -60,7 +60,8 @@ class Ledger:
         frontier.extend(map(leaf_hash, entries))
         self.tamper(
             "UPDATE indelible.ledgers "
-            "SET size = %(size)s, head = %(head)s, frontier = %(frontier)s, recorded_at = %(at)s WHERE tenant_id = %(tenant)s",
+            "SET size = %(size)s, head = %(head)s, frontier = %(frontier)s, recorded_at = %(at)s "
+            "WHERE tenant_id = %(tenant)s",
             size=len(entries), head=leaf_hash(entries[-1]), frontier=bytes(frontier),
             at=json.loads(entries[-1])["recorded_at"],
         )  # fmt: skip
