@@ -245,7 +245,6 @@ _FORMATS = {
     "/occurred_at": "must be an RFC 3339 time with an offset, such as 2026-11-21T09:30:00.123Z",
     "/id": "must be a UUID, such as 0192f0c4-7d3e-7c1a-9b1e-2f6d3a5b7c90",
 }
-_STRUCTS: tuple[type[Struct], ...] = (Event, Actor, Impersonator, Target, Change, Context)
 
 
 def _explain(message: str, raw: bytes) -> FieldError:
@@ -261,7 +260,24 @@ def _explain(message: str, raw: bytes) -> FieldError:
         return FieldError(pointer, "must be" + _allowed(pointer).removeprefix(":"))
     if pointer in _FORMATS:
         return FieldError(pointer, _FORMATS[pointer])
-    return FieldError(pointer, text[:1].lower() + text[1:])
+    return FieldError(pointer, _in_words(text))
+
+
+_KINDS = {
+    "object": "an object", "array": "a list", "str": "a text", "int": "a number", "float": "a number",
+    "bool": "true or false", "null": "null",
+}  # fmt: skip
+
+
+def _in_words(text: str) -> str:
+    """What msgspec expected, without the names that Python has for it."""
+    if match := re.fullmatch(r"Expected `(\w+)(?: \| null)?`, got `(\w+)`", text):
+        return f"must be {_KINDS.get(match[1], match[1])}, not {_KINDS.get(match[2], match[2])}"
+    if match := re.fullmatch(r"Expected `(\w+)(?: \| null)?` of length ([<>])= (\d+)", text):
+        unit = "item" if match[1] == "array" else "character"
+        bound = "at least" if match[2] == ">" else "at most"
+        return f"must have {bound} {match[3]} {unit}{'' if match[3] == '1' else 's'}"
+    return text[:1].lower() + text[1:]
 
 
 def _allowed(pointer: str) -> str:

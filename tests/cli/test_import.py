@@ -47,7 +47,7 @@ def test_the_events_of_other_products_go_in(run: Command) -> None:
 BAD = {
     2: ("{", "event: is not valid JSON"),
     4: (line(4, tenant_id="a b"), "/tenant_id: must be 1 to 128 letters"),
-    5: ("[]", "event: expected `object`, got `array`"),
+    5: ("[]", "event: must be an object, not a list"),
     7: (line(7, occurred_at="2099-01-01T00:00:00Z"), "/occurred_at: lies more than 5 minutes in the future"),
     8: (line(8, metadata={"x": "y" * 40_000}), "event: the event has"),
     9: (line(9, metadata={"x": "\0"}), "/metadata/x: holds the NUL character"),

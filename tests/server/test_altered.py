@@ -66,3 +66,11 @@ def test_an_altered_disclosure_is_left_out(service: Service, api: httpx.Client, 
     (event,) = [e for e in listed(api, tenant) if e["seq"] == 1]
     assert "metadata" not in event
     assert len(event["altered"]) == 1
+
+
+@pytest.mark.parametrize("time", ["infinity", "-infinity", "4000-01-01 00:00:00 BC", "20000-01-01"])
+def test_a_time_that_there_is_not_hides_nothing(service: Service, api: httpx.Client, tenant: str, time: str) -> None:
+    ids = [api.post("/api/audit-log", json=an_event(tenant)).json()["id"] for _ in range(2)]
+    alter(service, ids[0], "UPDATE indelible.events SET occurred_at = %s WHERE id = %s", time)
+    assert {event["id"] for event in listed(api, tenant)} == set(ids)
+    assert api.get(f"/api/audit-log/{ids[0]}", params={"tenant_id": tenant}).status_code == 200

@@ -71,6 +71,9 @@ class Page:
 _KEPT = ("id", "recorded_at", "action", "category", "operation", "outcome", "source", "actor_type", "actor_id")
 """The columns that stand in for an entry which can't be read any more."""
 
+# Python has no datetime for infinity or the years before 1, which somebody may have written.
+_OCCURRED_AT = sql.SQL("least(greatest(e.occurred_at, '0001-01-02Z'), '9999-12-30Z')")
+
 _COLUMNS = sql.SQL(", ").join(
     [
         *(sql.Identifier("e", column) for column in (*_KEPT, "entry", "leaf_hash")),
@@ -79,7 +82,7 @@ _COLUMNS = sql.SQL(", ").join(
 )
 
 _TIMELINE = sql.SQL("""
-    SELECT e.occurred_at, e.seq, {columns}
+    SELECT {occurred_at}, e.seq, {columns}
     FROM (
         SELECT occurred_at, seq, entry, leaf_hash, {kept} FROM indelible.events {search}
         WHERE tenant_id = %(tenant)s {conditions}
@@ -93,11 +96,11 @@ _TIMELINE = sql.SQL("""
 _SEARCH = sql.SQL("JOIN indelible.search(%(words)s::tsquery) found USING (seq, recorded_at)")
 
 _EVENT = sql.SQL("""
-    SELECT e.occurred_at, e.seq, {columns} FROM indelible.events e
+    SELECT {occurred_at}, e.seq, {columns} FROM indelible.events e
     LEFT JOIN indelible.event_personal p
         ON p.tenant_id = %(tenant)s AND p.seq = e.seq AND p.recorded_at = e.recorded_at
     WHERE e.tenant_id = %(tenant)s AND e.id = %(id)s
-""").format(columns=_COLUMNS)
+""").format(columns=_COLUMNS, occurred_at=_OCCURRED_AT)
 
 
 async def timeline(
@@ -107,6 +110,7 @@ async def timeline(
     parameters: dict[str, Any] = {"tenant": tenant, "limit": limit + 1}
     query = _TIMELINE.format(
         columns=_COLUMNS,
+        occurred_at=_OCCURRED_AT,
         kept=sql.SQL(", ").join(map(sql.Identifier, _KEPT)),
         search=_SEARCH if where.words else sql.SQL(""),
         conditions=_conditions(where, after, parameters),
