@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import msgspec
 import psycopg
 import pytest
@@ -97,6 +98,26 @@ def test_a_held_lock_does_not_hold_up_the_neighbours_in_its_lane(database: Datab
                 admin.rollback()
                 assert late.result().status_code == 201
     verified(database, "held")
+
+
+def test_stuck_reads_do_not_stop_events(database: Database) -> None:
+    """Neither the customers' slow ones, nor those that a stranger without a key causes."""
+    with running_service(database, INDELIBLE_ADMIN_KEY=KEY, INDELIBLE_POOL_SIZE="2") as address:
+        load = Load([address], KEY, [], writers=1)
+        with load.client() as client, ThreadPoolExecutor(16) as threads:
+            load.deliver(client, [event("acme")])
+            with psycopg.connect(database.admin_url) as admin:
+                admin.execute("LOCK TABLE indelible.migrations, indelible.event_personal IN ACCESS EXCLUSIVE MODE")
+                stuck = [threads.submit(client.get, "/api/audit-log", params={"tenant_id": "acme"}) for _ in range(4)]
+                stuck += [threads.submit(httpx.get, f"{address}/readyz", timeout=30) for _ in range(8)]
+                time.sleep(0.5)
+                admin.rollback()
+                admin.execute("LOCK TABLE indelible.migrations IN ACCESS EXCLUSIVE MODE")
+                began = time.monotonic()
+                assert client.post("/api/audit-log", json=event("acme")).status_code == 201
+                assert time.monotonic() - began < 2
+            assert all(answer.result().status_code in (200, 503) for answer in stuck)
+    verified(database, "acme")
 
 
 def test_a_standby_is_no_reason_to_refuse_an_event_for_good(database: Database) -> None:
