@@ -17,6 +17,7 @@ from indelible.store.session import Database
 __all__ = ["Readiness", "healthz", "readyz"]
 
 _KEEP = 1.0
+"""Seconds that an answer is good for."""
 
 
 class Readiness(Struct):
@@ -39,13 +40,13 @@ async def readyz(request: Request[Any, Any, State]) -> Response[bytes]:
 
 
 async def _readiness(state: State) -> Readiness:
-    """Of a second ago at most: anybody may ask, and must not keep PostgreSQL busy by it."""
-    kept: tuple[float, Readiness] | None = state.get("readiness")
+    """Of a second ago at most, and found out once for all who ask: strangers must not keep PostgreSQL busy by it."""
+    kept: tuple[float, asyncio.Task[Readiness]] | None = state.get("readiness")
     now = asyncio.get_running_loop().time()
-    if kept is None or kept[0] + _KEEP < now:
-        kept = now, await _check(state.service.control)
+    if kept is None or (kept[0] + _KEEP < now and kept[1].done()):
+        kept = now, asyncio.create_task(_check(state.service.control))
         state["readiness"] = kept
-    return kept[1]
+    return await asyncio.shield(kept[1])
 
 
 async def _check(database: Database) -> Readiness:

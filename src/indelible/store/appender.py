@@ -27,7 +27,7 @@ _MAX_GROUP = 1000
 """Of how many events, about, a transaction is at most."""
 
 _MAX_WAITING = 20_000
-"""Events that wait in a lane at most; what comes then is better sent again later."""
+"""Events of a lane that wait for their answers at most; what comes then is better sent again later."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 """Seconds between attempts while PostgreSQL is away."""
@@ -157,17 +157,23 @@ class _Lane:
         self._appender = appender
         self._waiting: deque[_Job] = deque()
         self._parked: list[_Job] = []
+        self._unanswered = 0  # events
         self._wake = asyncio.Event()
         self._closed = False
 
     def put(self, job: _Job) -> None:
         if self._closed:
             job.give_up("the service is stopping")
-        elif sum(len(other.batch) for other in self._waiting) >= _MAX_WAITING:
+        elif self._unanswered >= _MAX_WAITING:
             job.give_up("too many events are waiting for PostgreSQL")
         else:
+            self._unanswered += len(job.batch)
+            job.done.add_done_callback(lambda _: self._forget(len(job.batch)))
             self._waiting.append(job)
             self._wake.set()
+
+    def _forget(self, events: int) -> None:
+        self._unanswered -= events
 
     def close(self) -> None:
         self._closed = True

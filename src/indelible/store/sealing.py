@@ -43,6 +43,7 @@ class Prepared(NamedTuple):
 def prepare(event: Event, catalog: Catalog, *, now: datetime) -> Prepared:
     """`event` comes from `event.parse`. `now` is its time where it has none, and that of the id it then gets."""
     spec = catalog.get(event.action)
+    category, operation = (spec.category, spec.operation) if spec else (None, None)
     event_id = event.id or uuid7(now)
     occurred_at = event.occurred_at or now.replace(microsecond=now.microsecond // 1000 * 1000)
     disclosures = _disclosures(event)
@@ -51,15 +52,15 @@ def prepare(event: Event, catalog: Catalog, *, now: datetime) -> Prepared:
         id=event_id,
         id_given=event.id is not None,
         occurred_at=occurred_at,
-        category=spec.category if spec else None,
-        operation=spec.operation if spec else None,
+        category=category,
+        operation=operation,
         unsealed=entry.unsealed(
             id=str(event_id),
             action=event.action,
             actor=Subject(event.actor.type, event.actor.id),
             targets=[Subject(t.type, t.id) for t in event.targets],
-            category=spec.category if spec else None,
-            operation=spec.operation if spec else None,
+            category=category,
+            operation=operation,
             outcome=event.outcome,
             source=event.source,
             occurred_at=occurred_at,
@@ -101,7 +102,7 @@ def _disclosures(event: Event) -> dict[str, Disclosure]:
         }
     if event.changes:
         values["changes"] = event.changes
-    if event.context is not _NO_CONTEXT and event.context != _NO_CONTEXT:
+    if event.context != _NO_CONTEXT:
         values["context"] = event.context
     if event.metadata:
         values["metadata"] = event.metadata
