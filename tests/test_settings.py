@@ -6,9 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from indelible.ledger.signing import SigningKey
 from indelible.settings import Settings, SettingsError, document
 
 ADMIN_KEY = "k3y-with-20-characters"
+PEM = SigningKey.generate().pem()
+ONE_LINE = "".join(PEM.splitlines()[1:-1])
+SECRET = ONE_LINE[16:]
+"""The part of it that is the key."""
 DATABASE_URL = "postgresql://service:s3cret@db.example:5432/indelible"
 
 
@@ -26,6 +31,10 @@ def test_nothing_set_gives_the_defaults() -> None:
     assert (settings.ledger_host, settings.lanes, settings.pool_size) == ("indelible.local", 2, 8)
     assert (settings.append_timeout, settings.statement_timeout) == (10.0, 10.0)
     assert settings.log_level == "info"
+    assert (settings.signing_key, settings.signing_key_file) == (None, None)
+    assert (settings.old_signing_key, settings.old_signing_key_file) == (None, None)
+    assert (settings.checkpoint_interval, settings.checkpoint_archive_interval) == (5.0, 60.0)
+    assert (settings.checkpoint_archive, settings.checkpoint_retention_days) == (None, 2557)
 
 
 def test_an_empty_variable_counts_as_absent() -> None:
@@ -43,6 +52,15 @@ def test_an_empty_variable_counts_as_absent() -> None:
         ("host", "audit.internal", "audit.internal"),
         ("port", "65535", 65535),
         ("workers", "4", 4),
+        ("signing_key", PEM, PEM),
+        ("signing_key", ONE_LINE, ONE_LINE),
+        ("signing_key_file", "/run/credentials/signing.key", Path("/run/credentials/signing.key")),
+        ("checkpoint_interval", "0.5", 0.5),
+        ("checkpoint_archive", "s3://audit-checkpoints", "s3://audit-checkpoints"),
+        ("checkpoint_archive", "s3://audit-checkpoints/live/a", "s3://audit-checkpoints/live/a"),
+        ("checkpoint_archive", "/mnt/checkpoints", "/mnt/checkpoints"),
+        ("checkpoint_archive_interval", "3600", 3600.0),
+        ("checkpoint_retention_days", "365", 365),
         ("auto_tenants", "no", False),
         ("strict", "TRUE", True),
         ("strict", "1", True),
@@ -74,6 +92,20 @@ def test_a_good_value_is_read(name: str, value: str, expected: object) -> None:
         ("INDELIBLE_PORT", "８７５０"),
         ("INDELIBLE_PORT", " 8750"),
         ("INDELIBLE_WORKERS", "two"),
+        ("INDELIBLE_SIGNING_KEY", "/etc/indelible/signing.key"),
+        ("INDELIBLE_SIGNING_KEY", PEM[:80]),
+        ("INDELIBLE_SIGNING_KEY", ONE_LINE + " " + ONE_LINE),
+        ("INDELIBLE_SIGNING_KEY_FILE", PEM),
+        ("INDELIBLE_SIGNING_KEY_FILE", ONE_LINE),
+        ("INDELIBLE_CHECKPOINT_INTERVAL", "0"),
+        ("INDELIBLE_CHECKPOINT_ARCHIVE", "https://bucket.s3.amazonaws.com"),
+        ("INDELIBLE_CHECKPOINT_ARCHIVE", "s3://"),
+        ("INDELIBLE_CHECKPOINT_ARCHIVE", "S3://bucket"),
+        ("INDELIBLE_CHECKPOINT_ARCHIVE", "s3:/bucket"),
+        ("INDELIBLE_CHECKPOINT_ARCHIVE", "gs://bucket"),
+        ("INDELIBLE_CHECKPOINT_ARCHIVE_INTERVAL", "0.5"),
+        ("INDELIBLE_CHECKPOINT_RETENTION_DAYS", "0"),
+        ("INDELIBLE_CHECKPOINT_RETENTION_DAYS", "7y"),
         ("INDELIBLE_AUTO_TENANTS", "maybe"),
         ("INDELIBLE_CATALOG", "/no/such/catalog.toml"),
         ("INDELIBLE_CATALOG", "x" * 5000),
@@ -108,6 +140,51 @@ def test_a_secret_is_neither_in_an_error_nor_in_the_repr() -> None:
     shown = repr(Settings.from_env({"INDELIBLE_ADMIN_KEY": ADMIN_KEY, "INDELIBLE_DATABASE_URL": DATABASE_URL}))
     assert "s3cret" not in shown
     assert ADMIN_KEY not in shown
+
+
+@pytest.mark.parametrize("text", [PEM, ONE_LINE], ids=["PEM", "one line"])
+def test_a_signing_key_is_never_shown_wherever_it_was_put(text: str) -> None:
+    """Also where it went into the setting for its path, was cut off, or stands beside its file."""
+    names = ["INDELIBLE_SIGNING_KEY", "INDELIBLE_OLD_SIGNING_KEY"]
+    shown = repr(Settings.from_env(dict.fromkeys(names, text)))
+    wrong = (
+        dict.fromkeys([f"{name}_FILE" for name in names], text),
+        dict.fromkeys(names, text[:-6]),
+        {"INDELIBLE_SIGNING_KEY": text, "INDELIBLE_SIGNING_KEY_FILE": "/etc/signing.key"},
+        {"INDELIBLE_OLD_SIGNING_KEY": text},
+    )
+    said = " ".join([shown, *(problem for environ in wrong for problem in problems(environ))])
+    assert not any(SECRET[at : at + 8] in said for at in range(len(SECRET) - 8))
+
+
+def test_a_bucket_takes_no_password_and_shows_none() -> None:
+    (problem,) = problems({"INDELIBLE_CHECKPOINT_ARCHIVE": "s3://AKIA0000:hunter2@bucket/x"})
+    assert "hunter2" not in problem
+    assert "AWS_ACCESS_KEY_ID" in problem
+
+
+def test_which_of_two_keys_is_meant_is_not_guessed() -> None:
+    both = {"INDELIBLE_SIGNING_KEY": PEM, "INDELIBLE_SIGNING_KEY_FILE": "/etc/signing.key"}
+    assert problems(both) == (
+        "INDELIBLE_SIGNING_KEY_FILE: expected this or INDELIBLE_SIGNING_KEY, found both; unset one of them",
+    )
+    alone = problems({"INDELIBLE_OLD_SIGNING_KEY_FILE": "/etc/old.key"})
+    assert alone == ("INDELIBLE_OLD_SIGNING_KEY: expected INDELIBLE_SIGNING_KEY or its _FILE beside it, found none",)
+    beside = {"INDELIBLE_SIGNING_KEY_FILE": "/etc/signing.key", "INDELIBLE_OLD_SIGNING_KEY": PEM}
+    assert Settings.from_env(beside).old_signing_key == PEM
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA\n-----END PUBLIC KEY-----\n", "openssl genpkey"),
+        ("MC4CAQAwBQYDK2VwBCIEIA==", "openssl genpkey"),
+    ],
+)
+def test_a_wrong_signing_key_says_how_to_make_a_right_one(text: str, said: str) -> None:
+    (problem,) = problems({"INDELIBLE_SIGNING_KEY": text})
+    assert problem.startswith("INDELIBLE_SIGNING_KEY: expected an Ed25519 private key")
+    assert said in problem
 
 
 def test_an_unknown_name_is_an_error_with_the_likely_one() -> None:

@@ -1,8 +1,8 @@
 """The service's settings: every one is an environment variable `INDELIBLE_*`, declared here and nowhere else.
 
-`Settings.from_env` reads them all or raises `SettingsError`, which lists all that is wrong at once.
-`python -m indelible.settings` writes docs/settings.md from the same declarations. Secrets appear neither
-in an error nor in `repr`.
+`Settings.from_env` reads them all or raises `SettingsError`, which lists all that is wrong at once. It opens no
+file: whoever signs reads that of the key. `python -m indelible.settings` writes docs/settings.md from the same
+declarations. Secrets appear neither in an error nor in `repr`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,11 @@ class SettingsError(Exception):
 
 
 class _Wrong(ValueError):
-    """A value that is not what the setting expects."""
+    """A value that is not what the setting expects; the message, if any, says why, and quotes no secret."""
+
+
+class _Secret(_Wrong):
+    """What looks like a secret where none belongs: it is not shown either."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,36 @@ def _postgres_url(value: str) -> str:
     return value
 
 
+def _signing_key(value: str) -> str:
+    # Only who signs has need of it, and of what it imports.
+    from indelible.ledger.note import BadKey
+    from indelible.ledger.signing import SigningKey
+
+    try:
+        SigningKey.parse(value)
+    except BadKey as error:
+        raise _Wrong(str(error)) from None
+    return value
+
+
+def _key_file(value: str) -> Path:
+    # Of each Ed25519 key in PKCS#8 the first 16 bytes are the same.
+    if "PRIVATE KEY" in value or "\n" in value or value.startswith("MC4CAQAwBQYDK2Vw"):
+        raise _Secret("the key itself goes into the setting without _FILE")
+    if "\0" in value:
+        raise _Wrong
+    return Path(value)
+
+
+def _archive(value: str) -> str:
+    if "://" in value and "@" in value:
+        raise _Secret("access to a bucket comes from AWS_ACCESS_KEY_ID and the like")
+    bucket = re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[!-~]*)?", value)
+    if bucket is None and ("://" in value or value.lower().startswith("s3:") or "\0" in value):
+        raise _Wrong
+    return value
+
+
 def _existing_path(value: str) -> Path:
     if not os.path.exists(value):  # Path.exists raises for a name that is too long
         raise _Wrong
@@ -128,6 +162,8 @@ def _format_for_output() -> LogFormat:
 
 
 _BOOLEAN = _choice("true or false", {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False})
+_SIGNING_KEY = _Kind("an Ed25519 private key: PKCS#8 in PEM, or its DER in base64 in one line", _signing_key)
+_KEY_FILE = _Kind("the path of a file that holds such a key", _key_file)
 _POSTGRES_URL = _Kind("a PostgreSQL URL such as postgresql://user:password@host:5432/indelible", _postgres_url)
 
 
@@ -172,6 +208,54 @@ class Settings:
     workers: Annotated[
         int, _Setting("Server processes. Each has its own connections to PostgreSQL.", _whole(1, 256))
     ] = 1
+    signing_key: Annotated[
+        str | None,
+        _Setting(
+            "The key that signs checkpoints; `indelible keys new` makes one. Only `indelible worker` needs it: keep it"
+            " away from the hosts of `indelible serve`. Without a key nothing is signed.",
+            _SIGNING_KEY,
+            secret=True,
+        ),
+    ] = field(default=None, repr=False)
+    signing_key_file: Annotated[
+        Path | None,
+        _Setting("The same, in a file that the worker alone may read. It is read when the worker starts.", _KEY_FILE),
+    ] = None
+    old_signing_key: Annotated[
+        str | None,
+        _Setting(
+            "The key before, while a rotation lasts: checkpoints are signed with both, so that whoever knows either"
+            " can verify them. See [rotation](checkpoints.md#change-the-key).",
+            _SIGNING_KEY,
+            secret=True,
+        ),
+    ] = field(default=None, repr=False)
+    old_signing_key_file: Annotated[Path | None, _Setting("The same, in a file.", _KEY_FILE)] = None
+    checkpoint_interval: Annotated[
+        float,
+        _Setting("Seconds between two checkpoints of a ledger that grows.", _seconds(0.1, 86400)),
+    ] = 5.0
+    checkpoint_archive: Annotated[
+        str | None,
+        _Setting(
+            "Where the worker keeps copies of the checkpoints, out of the reach of whoever administers PostgreSQL. It"
+            " signs nothing that contradicts them. A bucket should have Object Lock; access to it comes from the usual"
+            " `AWS_*` variables.",
+            _Kind("a directory, or s3://bucket/prefix", _archive),
+        ),
+    ] = None
+    checkpoint_archive_interval: Annotated[
+        float,
+        _Setting("Seconds between two copies of the checkpoints of a ledger that grows.", _seconds(1, 86400)),
+    ] = 60.0
+    checkpoint_retention_days: Annotated[
+        int,
+        _Setting(
+            "Days for which Object Lock, in compliance mode, keeps each copy in a bucket: nobody can delete it before,"
+            " neither you nor whoever has your keys. The default is seven years.",
+            _whole(1, 36500),
+        ),
+    ] = 2557
     auto_tenants: Annotated[
         bool,
         _Setting(
@@ -244,11 +328,14 @@ class Settings:
                 continue
             try:
                 values[name.removeprefix(PREFIX).lower()] = setting.kind.parse(value)
-            except _Wrong:
-                found = f"{len(value)} characters, not shown" if setting.secret else repr(value)
-                problems.append(f"{name}: expected {setting.kind.expects}, found {found}")
+            except _Wrong as wrong:
+                hidden = setting.secret or isinstance(wrong, _Secret)
+                found = f"{len(value)} characters, not shown" if hidden else repr(value)
+                why = f": {wrong}" if str(wrong) else ""
+                problems.append(f"{name}: expected {setting.kind.expects}, found {found}{why}")
         if environ.get("INDELIBLE_MIGRATION_URL") and not environ.get("INDELIBLE_DATABASE_URL"):
             problems.append("INDELIBLE_MIGRATION_URL: expected INDELIBLE_DATABASE_URL beside it, found none")
+        problems += _key_conflicts(environ)
         if problems:
             raise SettingsError(tuple(problems))
         values.setdefault("migration_url", values.get("database_url"))
@@ -283,6 +370,21 @@ def _declared() -> dict[str, _Setting]:
 def _shown_default(name: str, setting: _Setting) -> str:
     value = getattr(Settings, name.removeprefix(PREFIX).lower(), None)
     return setting.default or ("none" if value is None else f"`{str(value).lower()}`")
+
+
+def _key_conflicts(environ: Mapping[str, str]) -> list[str]:
+    problems = [
+        f"{name}_FILE: expected this or {name}, found both; unset one of them"
+        for name in ("INDELIBLE_SIGNING_KEY", "INDELIBLE_OLD_SIGNING_KEY")
+        if environ.get(name) and environ.get(f"{name}_FILE")
+    ]
+    if _is_set(environ, "INDELIBLE_OLD_SIGNING_KEY") and not _is_set(environ, "INDELIBLE_SIGNING_KEY"):
+        problems.append("INDELIBLE_OLD_SIGNING_KEY: expected INDELIBLE_SIGNING_KEY or its _FILE beside it, found none")
+    return problems
+
+
+def _is_set(environ: Mapping[str, str], name: str) -> bool:
+    return bool(environ.get(name) or environ.get(f"{name}_FILE"))
 
 
 def _unknown(name: str, declared: Mapping[str, _Setting]) -> str:

@@ -32,7 +32,8 @@ billing.payment_method_changed billing.invoice_address_changed webhook.created w
 retention.changed stream.created stream.changed stream.disabled feature.toggled ip_allowlist.changed
 security.suspicious_activity_detected account.locked account.unlocked security.mfa_bypass_attempted
 security.permission_denied security.ip_blocked security.token_leaked security.token_revoked security.dlp_rule_triggered
-ledger.created ledger.erasure audit_log.viewed audit_log.searched audit_log.exported audit_log.stream_created
+ledger.created ledger.erasure ledger.incident ledger.key_rotated
+audit_log.viewed audit_log.searched audit_log.exported audit_log.stream_created
 audit_log.stream_changed audit_log.stream_disabled audit_log.key_created audit_log.key_revoked
 audit_log.retention_changed
 """.split()
@@ -86,7 +87,13 @@ EXAMPLES = {
         "System “Secret scanning” found API key “CI deploy” leaked on a public repository and revoked it"
     ),
     "ledger.created": "System created this audit log",
-    "ledger.erasure": "Sarah Chen erased personal data of user usr_9 from 214 entries (request DSR-19)",
+    "ledger.erasure": (
+        "Sarah Chen erased personal data (actor and context) of user usr_9 from 214 entries (request DSR-19)"
+    ),
+    "ledger.key_rotated": "System rotated the key that signs checkpoints from 530d903a to 8e6c1f04",
+    "ledger.incident": (
+        "The audit log's signer refused to sign 5,577 entries: the entries are not those of the last checkpoint"
+    ),
     "audit_log.exported": "Sarah Chen exported 12,480 events of the audit log as CSV",
 }
 

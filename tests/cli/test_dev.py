@@ -7,15 +7,21 @@ import os
 import re
 import signal
 import socket
+import stat
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import psycopg
 import pytest
 
-from tests.faults.running import Dev, alive, children, descendants, until
+from indelible.ledger.checkpoint import open_checkpoint
+from indelible.ledger.signing import SigningKey
+from tests.cli.conftest import indelible
+from tests.conftest import Cluster
+from tests.faults.running import Dev, Process, alive, children, descendants, until
 
 ENDS = [signal.SIGINT, signal.SIGTERM]
 
@@ -94,12 +100,93 @@ def entries(dev: Dev) -> int:
     return int(count)
 
 
+def signer(dev: Dev) -> Process:
+    (found,) = [child for child in children(dev.pid) if " worker " in child.command]
+    return found
+
+
+def checkpoints(dev: Dev) -> list[Path]:
+    return sorted((dev.data_dir / "checkpoints").glob("*/*/*.checkpoint"))
+
+
+def test_ledgers_are_signed_with_a_key_of_its_own(tmp_path: Path) -> None:
+    """And a copy lies in a directory, as in production it lies elsewhere."""
+    with Dev(tmp_path, INDELIBLE_CHECKPOINT_INTERVAL="0.2").is_started() as dev:
+        file = dev.data_dir / "signing.key"
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert "Ledgers   signed every 0.2 s" in dev.out
+        write, _ = curls(dev)
+        run(write, tmp_path)
+        until(lambda: checkpoints(dev), "a checkpoint is kept")
+        first = checkpoints(dev)[0].read_bytes()
+        origin = "/".join(checkpoints(dev)[0].parts[-3:-1])
+        key = SigningKey.parse(file.read_text())
+        stated, _ = open_checkpoint(first, [key.verifier(origin)])
+        assert stated.size == 2
+        secret = file.read_text().splitlines()[1]
+        assert secret not in dev.out + dev.err
+        assert dev.stop() == 0
+
+        dev.start().is_welcoming()
+        run(write, tmp_path)
+        shown = indelible("checkpoint", "--tenant", "acme", "--data-dir", str(dev.data_dir))
+        assert (shown.code, shown.err) == (0, "")
+        stated, _ = open_checkpoint(shown.out.encode(), [key.verifier(origin)])
+        assert stated.size == 3
+        vkeys = indelible("keys", "vkeys", "--tenant", "acme", "--data-dir", str(dev.data_dir))
+        assert vkeys.lines == [str(key.verifier(origin))]
+
+
+def test_a_signer_that_died_is_started_again(tmp_path: Path) -> None:
+    with Dev(tmp_path, INDELIBLE_CHECKPOINT_INTERVAL="0.2").is_started() as dev:
+        killed = signer(dev).pid
+        os.kill(killed, signal.SIGKILL)
+        dev.says("The signer of checkpoints is gone; starting it again")
+        write, _ = curls(dev)
+        run(write, tmp_path)
+        until(lambda: checkpoints(dev), "the new one signs")
+        assert signer(dev).pid != killed
+
+
+def test_the_service_does_not_hold_the_key(tmp_path: Path) -> None:
+    """Not even here, where the same user could read it: what is tried out is what runs in production."""
+    key = SigningKey.generate()
+    with Dev(tmp_path, INDELIBLE_SIGNING_KEY=key.pem()).is_started() as dev:
+        assert not (dev.data_dir / "signing.key").exists()
+        assert b"PRIVATE KEY" in Path(f"/proc/{signer(dev).pid}/environ").read_bytes()
+        for process in (dev.server(), dev.worker()):
+            assert b"SIGNING_KEY" not in Path(f"/proc/{process.pid}/environ").read_bytes()
+
+
+def test_a_database_of_somebody_elses_is_not_signed_with_a_key_made_up_here(
+    tmp_path: Path, clusters: Callable[[int], Cluster]
+) -> None:
+    """Whoever signs a ledger first is who signs it: that must not be a laptop."""
+    cluster = clusters(18)
+    external = cluster.databases.clone(cluster.template)
+    with Dev(tmp_path, INDELIBLE_DATABASE_URL=external.url).is_started() as dev:
+        assert "Ledgers   not signed: INDELIBLE_SIGNING_KEY is not set" in dev.out
+        assert not (dev.data_dir / "signing.key").exists()
+        assert [child for child in children(dev.pid) if " worker " in child.command] == []
+        assert dev.stop() == 0
+    cluster.databases.drop(external)
+
+
+def test_a_wrong_signing_key_is_named(tmp_path: Path) -> None:
+    dev = Dev(tmp_path, INDELIBLE_SIGNING_KEY_FILE=str(tmp_path / "none.key"))
+    assert dev.start().wait() == 2
+    assert "INDELIBLE_SIGNING_KEY_FILE: " in dev.err
+    assert "Traceback" not in dev.err
+    assert not dev.postgres.is_running()
+
+
 @pytest.mark.parametrize("end", ENDS, ids=lambda number: number.name)
 def test_it_stops_everything_that_it_started(tmp_path: Path, end: signal.Signals) -> None:
     with Dev(tmp_path).is_started() as dev:
         started = descendants(dev.pid)
         commands = " ".join(process.command for process in alive(started))
         assert " serve " in commands
+        assert " worker " in commands
         assert "postgres" in commands
         assert dev.stop(end) == 0
         assert alive(started) == []
@@ -179,7 +266,7 @@ def test_killed_it_leaves_no_service_and_the_next_start_recovers(tmp_path: Path)
     with Dev(tmp_path).is_started() as dev:
         write, _ = curls(dev)
         assert json.loads(run(write, tmp_path))["seq"] == 1
-        servers = {dev.server().pid, dev.worker().pid}
+        servers = {dev.server().pid, dev.worker().pid, signer(dev).pid}
         os.kill(dev.pid, signal.SIGKILL)
         dev.wait()
         dev.start().is_welcoming()
@@ -189,9 +276,9 @@ def test_killed_it_leaves_no_service_and_the_next_start_recovers(tmp_path: Path)
         assert not dev.postgres.is_running()
 
 
-def test_killed_it_takes_the_service_with_it(tmp_path: Path) -> None:
+def test_killed_it_takes_the_service_and_the_signer_with_it(tmp_path: Path) -> None:
     with Dev(tmp_path).is_started() as dev:
-        servers = {dev.server().pid, dev.worker().pid}
+        servers = {dev.server().pid, dev.worker().pid, signer(dev).pid}
         os.kill(dev.pid, signal.SIGKILL)
         dev.wait()
-        until(lambda: not alive(servers), "the service has ended", 10)
+        until(lambda: not alive(servers), "they have ended", 10)

@@ -23,7 +23,7 @@ def commands() -> list[tuple[str, ...]]:
 
 def test_there_are_the_documented_commands() -> None:
     assert {command[0] for command in commands() if command} >= {
-        "dev", "serve", "migrate", "log", "import", "list", "verify", "tenants",
+        "dev", "serve", "migrate", "log", "import", "list", "verify", "tenants", "worker", "checkpoint", "keys",
     }  # fmt: skip
 
 
@@ -55,6 +55,10 @@ def test_no_command_at_all_shows_the_help() -> None:
         (["verify"], {"INDELIBLE_DATABSE_URL": "x"}, "did you mean INDELIBLE_DATABASE_URL?"),
         (["log", "a", "--tenant", "a"], {"INDELIBLE_CATALOG": "/nowhere"}, "INDELIBLE_CATALOG: expected a path"),
         (["tenants", "create", "a b"], {}, "TENANT 'a b': 1 to 128 letters"),
+        (["worker"], {}, "there is no signing key"),
+        (["checkpoint"], {}, "Missing option '--tenant'"),
+        (["checkpoint", "--tenant", "acme"], {}, "there is no database"),
+        (["keys", "vkeys"], {}, "there is no database"),
     ],
 )
 def test_mistakes_are_explained(tmp_path: Path, arguments: list[str], settings: dict[str, str], said: str) -> None:
@@ -64,7 +68,11 @@ def test_mistakes_are_explained(tmp_path: Path, arguments: list[str], settings: 
 
 
 def test_a_secret_in_a_setting_is_not_shown() -> None:
-    secrets = {"INDELIBLE_DATABASE_URL": "postgresql://u:hunter2@[bad", "INDELIBLE_ADMIN_KEY": "hunter2"}
+    secrets = {
+        "INDELIBLE_DATABASE_URL": "postgresql://u:hunter2@[bad",
+        "INDELIBLE_ADMIN_KEY": "hunter2",
+        "INDELIBLE_SIGNING_KEY": "hunter2",
+    }
     done = indelible("verify", settings=secrets)
     assert done.code == 2
     assert "hunter2" not in done.err

@@ -18,6 +18,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from indelible.ledger.signing import SigningKey
 from tests.conftest import Cluster, free_port, wait_until_ready
 from tests.faults.load import event
 from tests.faults.running import Command
@@ -100,6 +101,13 @@ def test_the_first_key_is_printed_once_and_works(database: Database, tmp_path: P
         serve.start()
         assert "ind_live_" not in serve.command.out + serve.command.err
         assert serve.post(key).status_code == 201
+
+
+def test_a_signing_key_is_out_of_place_there(database: Database, tmp_path: Path) -> None:
+    serve = serving(tmp_path, database, INDELIBLE_SIGNING_KEY=SigningKey.generate().pem())
+    with serve.command:
+        wait_until_ready(serve.address, serve.command.process)
+        assert "A signing key is set here, and not needed" in serve.command.err
 
 
 def test_a_given_key_replaces_the_first_one(database: Database, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_a_ledger_that_nobody_touched_is_proven(run: Command) -> None:
          "entry 1: the column actor_id says 'usr_8', the entry 'usr_7'"),
         ("DELETE FROM indelible.events WHERE tenant_id = 'acme' AND seq = 1", "entry 1: entry 1 is missing"),
         ("DELETE FROM indelible.events WHERE tenant_id = 'acme' AND seq = 2", "the last 1 are missing"),
-        ("UPDATE indelible.event_personal SET actor = '[\"AAAA\",\"actor\",{}]'"
+        ("UPDATE indelible.event_personal SET actor = '[\"AAAAAAAAAAAAAAAAAAAAAA\",\"actor\",{}]'"
          " WHERE tenant_id = 'acme' AND seq = 1", "entry 1: the disclosure 'actor' was altered"),
         ("UPDATE indelible.ledgers SET size = 2, frontier = substr(frontier, 1, 32) WHERE tenant_id = 'acme'",
          "ledger: the ledger has 2 entries by its head, but there are 3"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
@@ -12,7 +13,7 @@ import pytest
 from indelible.ledger import base64url
 from indelible.ledger.disclosure import digest, disclose
 from indelible.ledger.entry import Subject, genesis, micros, seal, unsealed
-from indelible.ledger.tree import leaf_hash
+from indelible.ledger.tree import Frontier, leaf_hash
 from indelible.ledger.verify import Chain
 
 ORIGIN = "indelible.local/01JD7Z0000000000000000000A"
@@ -27,8 +28,16 @@ class Row(NamedTuple):
     disclosures: tuple[bytes, ...]
 
 
-def row(seq: int, prev: str, *, at: datetime, groups: Sequence[str] = (), action: str = "user.joined") -> Row:
-    disclosures = tuple(disclose(group, b'{"name":"Sarah"}', bytes([seq, n] * 8)) for n, group in enumerate(groups))
+def row(
+    seq: int,
+    prev: str,
+    *,
+    at: datetime,
+    groups: Sequence[str] = (),
+    action: str = "user.joined",
+    value: bytes = b'{"name":"Sarah"}',
+) -> Row:
+    disclosures = tuple(disclose(group, value, bytes([seq, n] * 8)) for n, group in enumerate(groups))
     head = unsealed(
         id=f"0192f0c4-7d3e-7c1a-9b1e-{seq:012}", action=action, actor=Subject("user", "usr_7"), targets=[],
         category=None, operation=None, outcome="success", source="ui", occurred_at=at,
@@ -50,8 +59,13 @@ def ledger(size: int = 4) -> list[Row]:
 def read(rows: Sequence[Row], origin: str = ORIGIN) -> Chain:
     chain = Chain(origin)
     for each in rows:
-        chain.add(*each)
+        add(chain, each)
+    chain.end()
     return chain
+
+
+def add(chain: Chain, each: Row) -> None:
+    chain.add(each.entry, map(base64url.to_bytes, each.disclosures), each.leaf)
 
 
 def seen(chain: Chain) -> list[int | None]:
@@ -128,10 +142,10 @@ def test_an_entry_cannot_be_there_twice(seq: int) -> None:
 def test_a_gap_is_named_and_no_later_entry_is_accused(first: int, last: int) -> None:
     chain = Chain(ORIGIN)
     for each in LEDGER[:first]:
-        chain.add(*each)
+        add(chain, each)
     chain.skip_to(last + 1)
     for each in LEDGER[last + 1 :]:
-        chain.add(*each)
+        add(chain, each)
     missing = f"entry {first} is missing" if first == last else f"entries {first} to {last} are missing"
     assert [(c.seq, c.what) for c in chain.contradictions] == [(first, missing)]
     assert chain.frontier.root() != HEAD.frontier.root()
@@ -195,3 +209,78 @@ def test_garbage_in_place_of_an_entry_is_said_and_passed_over() -> None:
     for data in (b"", b"\xff\xfe", b"{}", b"[" * 30_000, b'"' + b"x" * 40_000 + b'"', LEDGER[1].entry * 2):
         chain = read([LEDGER[0], Row(data, leaf_hash(data), ()), *LEDGER[2:]])
         assert seen(chain) == [1, 2]
+
+
+def erased(seq: int, before: Row, digests: object, action: str = "ledger.erasure") -> Row:
+    """The entry that records an erasure, after `before`."""
+    metadata = json.dumps({"digests": digests, "reason": "request 7"}).encode()
+    prev = base64url.encode(before.leaf)
+    return row(seq, prev, at=MOMENT + timedelta(minutes=1), groups=["metadata"], action=action, value=metadata)
+
+
+def test_an_erasure_accounts_for_what_is_missing_before_it_and_for_nothing_else() -> None:
+    """Of an entry with two disclosures: gone without a word, recorded, half of it, something else, wrongly written."""
+    actor, context = map(digest, LEDGER[2].disclosures)
+    gone = LEDGER[2]._replace(disclosures=())
+    for listed, action, missing in (
+        ([actor, context], "ledger.erasure", 0),
+        ([actor, context, digest(b"[]")], "ledger.erasure", 0),
+        ([actor], "ledger.erasure", 1),
+        ([digest(b"[]")], "ledger.erasure", 2),
+        ([actor, context], "user.erased", 2),
+        ([], "ledger.erasure", 2),
+        ([actor, context, 7], "ledger.erasure", 2),
+        (actor, "ledger.erasure", 2),
+        ({actor: context}, "ledger.erasure", 2),
+    ):
+        chain = read([*LEDGER[:2], gone, LEDGER[3], erased(4, LEDGER[3], listed, action)])
+        said = [f"{missing} of 2 disclosures are missing, and no erasure of them is recorded"] if missing else []
+        assert [c.what for c in chain.contradictions] == said
+        assert seen(chain) == [2] * len(said)
+
+
+def test_an_erasure_that_is_not_shown_accounts_for_nothing() -> None:
+    record = erased(4, LEDGER[3], list(map(digest, LEDGER[2].disclosures)))
+    rows = [*LEDGER[:2], LEDGER[2]._replace(disclosures=()), LEDGER[3]]
+    assert seen(read([*rows, record._replace(disclosures=())])) == [2, 4]
+    altered = record._replace(disclosures=(record.disclosures[0].replace(b"request 7", b"request 8"),))
+    assert set(seen(read([*rows, altered]))) == {2, 4}
+
+
+def test_nothing_is_erased_in_advance() -> None:
+    """Who records an erasure before there is anything to erase could leave out whatever comes."""
+    late = row(2, "", at=MOMENT + timedelta(minutes=2), groups=["actor"])
+    record = erased(1, LEDGER[0], list(map(digest, late.disclosures)))
+    late = row(2, base64url.encode(record.leaf), at=MOMENT + timedelta(minutes=2), groups=["actor"])
+    assert seen(read([LEDGER[0], record, late])) == []
+    assert seen(read([LEDGER[0], record, late._replace(disclosures=())])) == [2]
+
+
+@pytest.mark.parametrize("start", range(1, 8))
+def test_a_chain_goes_on_from_a_frontier(start: int) -> None:
+    """Where the frontier ends in a leaf (an odd number of them) the first entry is held against it."""
+    rows = ledger(9)
+    frontier = Frontier()
+    frontier.extend(each.leaf for each in rows[:start])
+    chain = Chain(ORIGIN, Frontier(start, bytes(frontier)))
+    other = Chain(ORIGIN, Frontier(start, bytes(32 * start.bit_count())))
+    for each in rows[start:]:
+        add(chain, each)
+        add(other, each)
+    assert chain.contradictions == []
+    assert chain.frontier.root() == read(rows).frontier.root() != other.frontier.root()
+    assert seen(other) == ([start] if start % 2 else [])
+
+
+def test_of_a_hidden_entry_the_hash_is_chained() -> None:
+    for position in range(len(LEDGER)):
+        for leaf in (LEDGER[position].leaf, bytes(32)):
+            chain = Chain(ORIGIN)
+            for seq, each in enumerate(LEDGER):
+                if seq == position:
+                    chain.push(leaf)
+                else:
+                    add(chain, each)
+            is_right = leaf == LEDGER[position].leaf
+            assert seen(chain) == ([] if is_right or position == len(LEDGER) - 1 else [position + 1])
+            assert (chain.frontier.root() == HEAD.frontier.root()) == is_right

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indelible.ledger.tree import EMPTY_ROOT, HASH_BYTES, Frontier, leaf_hash, node_hash
+from indelible.ledger.tree import EMPTY_ROOT, HASH_BYTES, Frontier, Subtree, leaf_hash, node_hash
+from tests.ledger.trees import mth, numbered
 
 LEAVES = [
     bytes.fromhex(leaf)
@@ -77,3 +78,49 @@ def test_a_frontier_that_does_not_fit_its_size_is_refused(size: int, roots: int)
     """Growing on from it would give a root that nobody can explain."""
     with pytest.raises(ValueError, match="has no frontier of"):
         Frontier(size, bytes(roots))
+
+
+def test_complete_subtrees_are_collected_at_each_size() -> None:
+    """Of 256 and of 65,536 leaves, as soon as they are complete, each once, with the root of the definition."""
+    leaves = numbered(2 * 65_536 + 300)
+    frontier = Frontier()
+    for size, leaf in enumerate(leaves, 1):
+        frontier.push(leaf)
+        assert len(frontier.completed) == size // 256 + size // 65_536
+    assert frontier.root() == mth(leaves)
+    assert [s.index for s in frontier.completed if s.level == 1] == list(range(512 + 1))
+    assert [s.index for s in frontier.completed if s.level == 2] == [0, 1]
+    for level, index, root in [*frontier.completed[:3], *frontier.completed[254:260], *frontier.completed[-4:]]:
+        width = 256**level
+        assert root == mth(leaves[index * width : (index + 1) * width])
+
+
+def test_a_subtree_of_a_further_level_is_collected() -> None:
+    """The 2^24th leaf completes one of each level; the frontier before it is made up, the folding is not."""
+    before = 2**24 - 1
+    roots = [bytes([i]) * HASH_BYTES for i in range(24)]
+    frontier = Frontier(before, b"".join(roots))
+    frontier.push(bytes(HASH_BYTES))
+    expected = [bytes(HASH_BYTES)]
+    for left in reversed(roots):
+        expected.append(node_hash(left, expected[-1]))
+    assert frontier.completed == [
+        Subtree(1, 2**16 - 1, expected[8]),
+        Subtree(2, 2**8 - 1, expected[16]),
+        Subtree(3, 0, expected[24]),
+    ]
+    assert bytes(frontier) == expected[24]
+
+
+@given(st.integers(0, 700), st.integers(0, 700))
+def test_subtrees_are_collected_after_growth_was_taken_up_again(cut: int, count: int) -> None:
+    """A transaction starts from the stored frontier and collects just the subtrees that it completes itself."""
+    leaves = numbered(cut + count)
+    before = Frontier()
+    before.extend(leaves[:cut])
+    after = Frontier(cut, bytes(before))
+    after.extend(leaves[cut:])
+    whole = Frontier()
+    whole.extend(leaves)
+    assert before.completed + after.completed == whole.completed
+    assert after.root() == whole.root()

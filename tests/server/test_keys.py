@@ -19,6 +19,10 @@ CALLS = [
     ("POST", "/api/audit-log/batch"),
     ("GET", "/api/audit-log?tenant_id=acme"),
     ("GET", "/api/audit-log/0192f0c4-7d3e-7c1a-9b1e-2f6d3a5b7c90?tenant_id=acme"),
+    ("GET", "/api/audit-log/0192f0c4-7d3e-7c1a-9b1e-2f6d3a5b7c90/proof?tenant_id=acme"),
+    ("GET", "/api/audit-log/checkpoint?tenant_id=nobody"),
+    ("GET", "/api/audit-log/consistency?tenant_id=nobody&from=1"),
+    ("GET", "/api/audit-log/vkeys?tenant_id=nobody"),
 ]
 
 

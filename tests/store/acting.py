@@ -18,8 +18,8 @@ MINE, OTHER = "acme", "globex"
 MONTH = f"{datetime.now(UTC):%Y_%m}"
 EVENTS, PERSONAL = f"events_{MONTH}", f"event_personal_{MONTH}"
 
-RUNTIME = ("indelible_writer", "indelible_reader", "indelible_control")
-ROLES = (*RUNTIME, "indelible_searcher", "indelible_signer", "indelible_keeper", SERVICE_ROLE)
+RUNTIME = ("indelible_writer", "indelible_reader", "indelible_control", "indelible_signer", "indelible_keeper")
+ROLES = (*RUNTIME, "indelible_searcher", SERVICE_ROLE)
 """SERVICE_ROLE is the login itself, before it takes a role."""
 
 

@@ -18,6 +18,7 @@ GRANTS: Mapping[str, Tables] = {
         "ledgers": {"SELECT": "*", "INSERT": "tenant_id origin", "UPDATE": "size head frontier recorded_at"},
         "events": {"SELECT": "tenant_id seq recorded_at id leaf_hash"},
         "event_personal": {"SELECT": "tenant_id seq recorded_at fingerprint"},
+        "subtrees": {"INSERT": "*"},
         "migrations": {"SELECT": "*"},
         EVENTS: {"INSERT": "*"},
         PERSONAL: {"INSERT": "*"},
@@ -25,7 +26,10 @@ GRANTS: Mapping[str, Tables] = {
     "indelible_reader": {
         "ledgers": {"SELECT": "*"},
         "events": {"SELECT": "*"},
-        "event_personal": {"SELECT": "tenant_id seq recorded_at actor changes context metadata targets"},
+        "event_personal": {"SELECT": "tenant_id seq recorded_at actor changes context metadata targets erased"},
+        "subtrees": {"SELECT": "*"},
+        "checkpoints": {"SELECT": "*"},
+        "signers": {"SELECT": "*"},
         "migrations": {"SELECT": "*"},
     },
     "indelible_searcher": {
@@ -35,9 +39,19 @@ GRANTS: Mapping[str, Tables] = {
     "indelible_control": {
         "ledgers": {"SELECT": "*"},
         "keys": {"SELECT": "*", "INSERT": "*", "DELETE": "*"},
+        "checkpoints": {"SELECT": "tenant_id size signed_at"},
+        "signers": {"SELECT": "*"},
+        "refusals": {"SELECT": "*"},
         "migrations": {"SELECT": "*"},
     },
-    "indelible_signer": {},
+    "indelible_signer": {
+        "ledgers": {"SELECT": "*"},
+        "events": {"SELECT": "tenant_id seq leaf_hash"},
+        "subtrees": {"SELECT": "*"},
+        "checkpoints": {"SELECT": "*", "INSERT": "*"},
+        "signers": {"SELECT": "*", "INSERT": "*"},
+        "refusals": {"SELECT": "*", "INSERT": "*", "UPDATE": "*", "DELETE": "*"},
+    },
     "indelible_keeper": {},
 }
 FUNCTIONS = {
@@ -45,7 +59,13 @@ FUNCTIONS = {
     "indelible_reader": {"search"},
     "indelible_searcher": {"search", "tenants_with_entries"},
     "indelible_control": {"ensure_month", "tenants_with_entries"},
+    "indelible_keeper": {"erase_disclosures"},
 }
+INTERNAL = {"refuse", "only_forward", "only_erased", "base64url"}
+"""Functions that nobody calls: triggers, and what the others use."""
+
+
+SECURED = {"ledgers", "events", "event_personal", "keys", "subtrees", "checkpoints", "signers", "refusals"}
 
 
 def columns(database: Database) -> dict[str, list[str]]:
@@ -53,7 +73,7 @@ def columns(database: Database) -> dict[str, list[str]]:
         SELECT c.relname, array_agg(a.attname::text) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
         WHERE c.relnamespace = 'indelible'::regnamespace AND c.relkind IN ('r', 'p') AND a.attnum > 0 GROUP BY 1
     """
-    wanted = {"ledgers", "events", "event_personal", "keys", "migrations", EVENTS, PERSONAL}
+    wanted = {*SECURED, "migrations", EVENTS, PERSONAL}
     return {table: names for table, names in rows(database, query) if table in wanted}
 
 
@@ -95,12 +115,14 @@ def test_each_function(filled: Database, role: str) -> None:
     functions = rows(
         filled, "SELECT proname::text, pronargs FROM pg_proc WHERE pronamespace = 'indelible'::regnamespace"
     )
-    assert {name for name, _ in functions} == {"refuse", "only_forward"}.union(*FUNCTIONS.values())
+    assert {name for name, _ in functions} == INTERNAL.union(*FUNCTIONS.values())
     with acting(filled, role) as connection:
         callable_ = {
             name
             for name, arguments in functions
-            if not refusal(connection, f"SELECT indelible.{name}({', '.join(['NULL'] * arguments)})")
+            if not refusal(connection, f"SELECT indelible.{name}({', '.join(['NULL'] * arguments)})").startswith(
+                "permission denied"
+            )
         }
     assert callable_ == set(FUNCTIONS.get(role, ()))
 
@@ -157,7 +179,7 @@ def test_every_table_is_under_forced_row_security(filled: Database) -> None:
         """,
     )
     secured = {name for name, enabled, forced, _ in found if enabled and forced}
-    assert secured == {"ledgers", "events", "event_personal", "keys"}
+    assert secured == SECURED
     partitions = {name for name, *_, partition in found if partition}
     assert partitions == {name for month in months_ahead(filled) for name in month}
     assert {name for name, *_ in found} == secured | partitions | {"migrations"}
@@ -169,9 +191,14 @@ def test_every_partition_has_the_triggers(filled: Database) -> None:
         WHERE tgenabled = 'O' GROUP BY 1
     """
     found = {name.removeprefix("indelible."): names for name, names in rows(filled, query)}
-    for table in ("events", "event_personal", *(name for month in months_ahead(filled) for name in month)):
-        assert found.pop(table) == ["append_only", "never_truncated"]
-    assert found == {"ledgers": ["never_deleted", "never_truncated", "only_forward"]}
+    for events, personal in [("events", "event_personal"), *months_ahead(filled)]:
+        assert found.pop(events) == ["append_only", "never_truncated"]
+        assert found.pop(personal) == ["never_deleted", "never_truncated", "only_erased"]
+    assert found == {
+        "ledgers": ["never_deleted", "never_truncated", "only_forward"],
+        "subtrees": ["append_only", "never_truncated"],
+        "checkpoints": ["append_only", "never_truncated"],
+    }
 
 
 def test_what_runs_as_the_owner_looks_for_names_in_the_catalogue_alone(filled: Database) -> None:
@@ -183,6 +210,7 @@ def test_what_runs_as_the_owner_looks_for_names_in_the_catalogue_alone(filled: D
     pinned = ["search_path=pg_catalog, pg_temp"]
     assert rows(filled, query) == [
         ("ensure_month", pinned, "indelible_owner"),
+        ("erase_disclosures", pinned, "indelible_owner"),
         ("search", pinned, "indelible_searcher"),
         ("tenants_with_entries", pinned, "indelible_searcher"),
     ]

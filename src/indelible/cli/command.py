@@ -10,13 +10,17 @@ import typer
 
 from indelible import __version__
 from indelible.catalog import CatalogError
+from indelible.cli.checkpoints import checkpoint
 from indelible.cli.dev import dev
+from indelible.cli.erasing import erase
 from indelible.cli.events import list_events, log
 from indelible.cli.importing import import_events
+from indelible.cli.keys import keys
 from indelible.cli.output import note, say
 from indelible.cli.serve import migrate, serve
 from indelible.cli.tenants import tenants
 from indelible.cli.verifying import verify
+from indelible.cli.worker import worker
 from indelible.settings import SettingsError
 from indelible.store.embedded import EmbeddedError
 from indelible.store.errors import StoreError
@@ -33,12 +37,16 @@ app = typer.Typer(
 )
 app.command()(dev)
 app.command()(serve)
+app.command()(worker)
 app.command()(migrate)
 app.command()(log)
 app.command("import")(import_events)
 app.command("list")(list_events)
 app.command()(verify)
+app.command()(checkpoint)
+app.command()(erase)
 app.add_typer(tenants)
+app.add_typer(keys)
 
 
 def _version(wanted: bool) -> None:

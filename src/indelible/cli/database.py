@@ -1,21 +1,29 @@
 """Where a command finds its database: `INDELIBLE_DATABASE_URL`, or an embedded one in the data directory."""
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import psycopg
 import typer
 
+from indelible.cli.output import fail, note
 from indelible.settings import Settings
 from indelible.store.embedded import SERVICE_ROLE, EmbeddedPostgres
 from indelible.store.errors import StoreError, StoreUnavailable
 from indelible.store.migrate import migrate, unapplied
 from indelible.store.session import Database
 
-__all__ = ["DataDir", "Found", "connected", "database", "migrate_external"]
+__all__ = ["DataDir", "Found", "connected", "database", "migrate_external", "when_ready"]
+
+T = TypeVar("T")
+
+_PATIENCE = 60.0
+"""Seconds: a service and its database often start together."""
 
 DataDir = Annotated[
     Path,
@@ -59,6 +67,24 @@ async def connected(url: str, *, size: int = 1) -> AsyncIterator[Database]:
         if missing := await unapplied(opened):
             raise StoreError(f"the database is not up to date ({', '.join(missing)}): run `indelible migrate`")
         yield opened
+
+
+async def when_ready(opened: Database, work: Callable[[], Awaitable[T]]) -> T:
+    """Does `work` once PostgreSQL is there, for which it waits up to a minute; anew where PostgreSQL goes away again.
+
+    Ends the command where the database is not up to date. Raises `StoreError`.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            if missing := await unapplied(opened):
+                fail(f"the database is not up to date ({', '.join(missing)}): run `indelible migrate`")
+            return await work()
+        except StoreUnavailable as error:
+            if time.monotonic() > deadline:
+                raise StoreError(f"{error}; gave up after {_PATIENCE:.0f} s") from error
+            note(f"Waiting for the database: {error}")
+            await asyncio.sleep(1)
 
 
 def migrate_external(settings: Settings, service: str | None) -> list[str]:

@@ -1,6 +1,7 @@
 """`indelible dev`: everything on one machine, and somebody who keeps it running."""
 
 import asyncio
+import contextlib
 import os
 import shlex
 import signal
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from shutil import which
@@ -19,8 +21,10 @@ import typer
 from indelible.catalog import Catalog
 from indelible.cli.database import DataDir, Found, database
 from indelible.cli.demo import TENANT, load_demo
+from indelible.cli.keys import DEV_KEY, create_key, signing_keys
 from indelible.cli.output import fail, note, say
 from indelible.cli.serve import bootstrap_key, listening_address
+from indelible.cli.worker import DEV_ARCHIVE
 from indelible.server.run import public_address
 from indelible.settings import Settings
 from indelible.store.embedded import EmbeddedError
@@ -30,6 +34,8 @@ from indelible.store.session import Database
 __all__ = ["dev"]
 
 _KEY_FILE = "admin.key"
+_KEYS = {f"INDELIBLE_{name}SIGNING_KEY{file}" for name in ("", "OLD_") for file in ("", "_FILE")}
+"""Settings that the signer alone gets."""
 _STARTING = 30.0
 """Seconds that the service may take to answer."""
 _WAIT_FOR_PORT = 2.0
@@ -42,7 +48,9 @@ def dev(
     ] = False,
     data_dir: DataDir = Path(".indelible"),
 ) -> None:
-    """Run everything here: PostgreSQL, migrations and the service. Ctrl-C stops all of it; the data stays.
+    """Run everything here: PostgreSQL, migrations, the service and the signer of checkpoints.
+
+    Ctrl-C stops all of it; the data stays.
 
     What dies is started again. Not for production, where PostgreSQL is yours and `indelible serve` runs beside it.
     """
@@ -54,26 +62,35 @@ def dev(
         signal.signal(number, lambda _n, _f: stop.set())
     note("Starting PostgreSQL…")
     with database(settings, data_dir, create=True) as found:
+        data_dir.mkdir(parents=True, exist_ok=True)
         key, first = _key(settings, data_dir)
+        signing = _signing(settings, data_dir)
         asyncio.run(_set_up(found.url, settings, key))
-        with _Server(found.url, settings) as server:
-            server.wait_until_ready(stop)
+        environment = {name: value for name, value in os.environ.items() if name not in _KEYS}
+        environment["INDELIBLE_DATABASE_URL"] = found.url
+        with contextlib.ExitStack() as running:
+            server = running.enter_context(_Process("service", "serve", environment))
+            processes = [server]
+            if signing is not None:
+                worker = _Process("signer of checkpoints", "worker", environment | signing)
+                processes.append(running.enter_context(worker))
+            _wait_until_ready(server, settings, stop)
             if demo and not stop.is_set():
                 asyncio.run(load_demo(found.url, settings, catalog, data_dir))
             if not stop.is_set():
-                _welcome(settings, key if first else None, data_dir, demo=demo)
-            _watch(found, server, stop)
+                _welcome(settings, key if first else None, data_dir, demo=demo, signs=signing is not None)
+            _watch(found, processes, stop)
             note("Stopping…")
     note("Stopped.")
 
 
-class _Server:
-    """The service, as a process of its own, which ends with this one in any case."""
+class _Process:
+    """One of ours, as a process of its own, which ends with this one in any case."""
 
-    def __init__(self, url: str, settings: Settings) -> None:
-        self._address = public_address(settings)
-        self._environment = {**os.environ, "INDELIBLE_DATABASE_URL": url}
-        self._command = [sys.executable, "-m", "indelible", "serve", f"--end-with-parent={os.getpid()}"]
+    def __init__(self, name: str, command: str, environment: Mapping[str, str]) -> None:
+        self.name = name
+        self._environment = environment
+        self._command = [sys.executable, "-m", "indelible", command, f"--end-with-parent={os.getpid()}"]
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -99,19 +116,20 @@ class _Server:
     def has_ended(self) -> bool:
         return self._process is not None and self._process.poll() is not None
 
-    def wait_until_ready(self, stop: threading.Event) -> None:
-        deadline = time.monotonic() + _STARTING
-        while not stop.is_set():
-            try:
-                httpx.get(f"{self._address}/readyz", timeout=2).raise_for_status()
-                return
-            except httpx.HTTPError:
-                if self.has_ended() or time.monotonic() > deadline:
-                    fail("the service did not start; what it said is above")
-                stop.wait(0.1)
+
+def _wait_until_ready(server: _Process, settings: Settings, stop: threading.Event) -> None:
+    deadline = time.monotonic() + _STARTING
+    while not stop.is_set():
+        try:
+            httpx.get(f"{public_address(settings)}/readyz", timeout=2).raise_for_status()
+            return
+        except httpx.HTTPError:
+            if server.has_ended() or time.monotonic() > deadline:
+                fail("the service did not start; what it said is above")
+            stop.wait(0.1)
 
 
-def _watch(found: Found, server: _Server, stop: threading.Event) -> None:
+def _watch(found: Found, processes: Sequence[_Process], stop: threading.Event) -> None:
     while not stop.wait(0.3):
         if found.embedded is not None and not found.embedded.is_running():
             note("PostgreSQL is gone; starting it again")
@@ -120,10 +138,33 @@ def _watch(found: Found, server: _Server, stop: threading.Event) -> None:
             except EmbeddedError as error:
                 note(f"that failed, and is tried again: {error}")
                 stop.wait(2)
-        if server.has_ended():
-            note("The service is gone; starting it again")
-            server.start()
-            stop.wait(1)
+        for process in processes:
+            if process.has_ended():
+                note(f"The {process.name} is gone; starting it again")
+                process.start()
+                stop.wait(1)
+
+
+def _signing(settings: Settings, data_dir: Path) -> dict[str, str] | None:
+    """What the signer of checkpoints needs in its environment; None where it has no key.
+
+    A key is made for the embedded database alone: whoever signs another one's ledgers first is who signs them.
+    Raises `SettingsError`.
+    """
+    own = data_dir / DEV_KEY
+    is_set = settings.signing_key is not None or settings.signing_key_file is not None
+    if settings.database_url is None and not is_set and not own.exists():
+        create_key(own)
+    if not signing_keys(settings, data_dir, note):
+        return None
+    found = {name: value for name, value in os.environ.items() if name in _KEYS}
+    if not is_set:
+        found["INDELIBLE_SIGNING_KEY_FILE"] = str(own)
+    if settings.database_url is None and settings.checkpoint_archive is None:
+        checkpoints = data_dir / DEV_ARCHIVE
+        checkpoints.mkdir(exist_ok=True)
+        found["INDELIBLE_CHECKPOINT_ARCHIVE"] = str(checkpoints)
+    return found
 
 
 def _key(settings: Settings, data_dir: Path) -> tuple[str, bool]:
@@ -144,7 +185,7 @@ async def _set_up(url: str, settings: Settings, key: str) -> None:
         await bootstrap_key(opened, replace(settings, admin_key=key))
 
 
-def _welcome(settings: Settings, new_key: str | None, data_dir: Path, *, demo: bool) -> None:
+def _welcome(settings: Settings, new_key: str | None, data_dir: Path, *, demo: bool, signs: bool) -> None:
     address = public_address(settings)
     file = data_dir / _KEY_FILE
     tenant = TENANT if demo else "acme"
@@ -156,11 +197,15 @@ def _welcome(settings: Settings, new_key: str | None, data_dir: Path, *, demo: b
     as_module = Path(sys.argv[0]).name == "__main__.py"
     itself = shlex.join([sys.executable, "-m", "indelible"] if as_module else [sys.argv[0]])
     command = "indelible" if which("indelible") else itself
+    signed = (
+        f"signed every {settings.checkpoint_interval:g} s" if signs else "not signed: INDELIBLE_SIGNING_KEY is not set"
+    )
     say(f"""
 Indelible is running.
 
   Service   {address}     API: {address}/docs
   API key   {shown}
+  Ledgers   {signed}
 
 Log an event, and read it back:
 

@@ -22,6 +22,7 @@ from indelible.store import read
 from indelible.store.append import Rules
 from indelible.store.appender import Appender
 from indelible.store.intake import Intake
+from indelible.store.sealing import Record
 from indelible.store.tenants import ledgers
 
 __all__ = ["list_events", "log"]
@@ -149,11 +150,17 @@ async def _list(url: str, catalog: Catalog, query: TimelineQuery, limit: int, *,
                     assert record.event.occurred_at is not None
                     when = record.event.occurred_at.astimezone()
                     altered = "  [ALTERED: run indelible verify]" if record.altered else ""
-                    say(f"{when:%Y-%m-%d %H:%M:%S %Z}  {sentence(record, catalog)}{altered}")
+                    say(f"{when:%Y-%m-%d %H:%M:%S %Z}  {sentence(record, catalog)}{_erased(record)}{altered}")
             limit -= len(page.records)
             after = page.next_cursor
             if after is None:
                 break
+
+
+def _erased(record: Record) -> str:
+    """Which entries say that something of this one was erased."""
+    records = ", ".join(f"#{seq}" for seq in sorted(set(record.erased.values())))
+    return f"  [erased on request ({records}): {', '.join(record.erased)}]" if records else ""
 
 
 def _parts(text: str, *names: str) -> dict[str, str]:

@@ -2,27 +2,21 @@
 
 import asyncio
 import os
-import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from indelible.catalog import Catalog
-from indelible.cli.database import DataDir, database, migrate_external
+from indelible.cli.database import DataDir, database, migrate_external, when_ready
 from indelible.cli.output import fail, note, say
 from indelible.server.logs import configure_logs
 from indelible.server.run import CannotListen, end_with_parent, free_address, public_address, run
 from indelible.settings import Settings
-from indelible.store.errors import StoreError, StoreUnavailable
 from indelible.store.keys import has_keys, new_key, save_bootstrap_key
-from indelible.store.migrate import unapplied
 from indelible.store.session import Database
 
 __all__ = ["bootstrap_key", "listening_address", "migrate", "serve"]
-
-_WAIT_FOR_DATABASE = 60.0
-"""Seconds: a service and its database often start together."""
 
 _WAIT_FOR_PORT = 5.0
 """Seconds, in which the server processes of one that was killed end."""
@@ -41,6 +35,9 @@ def serve(
         end_with_parent(parent)
     settings = Settings.from_env(os.environ)
     configure_logs(settings)
+    if settings.signing_key or settings.signing_key_file:
+        note("A signing key is set here, and not needed: who takes over this host could sign with it. Leave it to")
+        note("`indelible worker`.")
     Catalog.load(settings.catalog)  # a wrong one is an error now, not in each server process
     address = listening_address(settings, patience=_WAIT_FOR_PORT)
     with database(settings, data_dir, create=True) as found:
@@ -89,17 +86,7 @@ def migrate(
 async def _prepare(url: str, settings: Settings) -> str | None:
     """Waits for the database, and returns the bootstrap key if one had to be made."""
     async with Database.open(url, size=1) as opened:
-        deadline = time.monotonic() + _WAIT_FOR_DATABASE
-        while True:
-            try:
-                if missing := await unapplied(opened):
-                    fail(f"the database is not up to date ({', '.join(missing)}): run `indelible migrate`")
-                return await bootstrap_key(opened, settings)
-            except StoreUnavailable as error:
-                if time.monotonic() > deadline:
-                    raise StoreError(f"{error}; gave up after {_WAIT_FOR_DATABASE:.0f} s") from error
-                note(f"Waiting for the database: {error}")
-                await asyncio.sleep(1)
+        return await when_ready(opened, lambda: bootstrap_key(opened, settings))
 
 
 async def bootstrap_key(opened: Database, settings: Settings) -> str | None:

@@ -41,9 +41,12 @@ def parse(data: bytes) -> Json:
     """
     try:
         value: Json = json.loads(data.decode())
+        is_canonical = encode(value) == data
+    except NotCanonical:
+        raise
     except (ValueError, RecursionError) as error:
         raise NotCanonical(f"not JSON in UTF-8: {error}") from None
-    if encode(value) != data:
+    if not is_canonical:
         raise NotCanonical("not in canonical form: its keys, spaces, escapes or numbers are written otherwise")
     return value
 

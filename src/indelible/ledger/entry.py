@@ -1,9 +1,9 @@
 """An entry: the exact bytes that are hashed and stored for one event, format version 1."""
 
+import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from json.encoder import encode_basestring as quote  # RFC 8785's escapes: \b \t \n \f \r \" \\ and \u00xx
 from typing import NamedTuple
@@ -21,6 +21,7 @@ __all__ = [
     "Subject",
     "Unsealed",
     "genesis",
+    "is_millis",
     "micros",
     "millis",
     "parse",
@@ -35,9 +36,6 @@ MAX_ENTRY_BYTES = 32 * 1024
 
 OUTCOMES = frozenset({"success", "failure", "denied"})
 SOURCES = frozenset({"ui", "admin_panel", "api", "background"})
-
-_HASH = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
 class BadEntry(ValueError):
@@ -58,8 +56,7 @@ class Unsealed(NamedTuple):
     tail: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """What an entry says. Times are as they stand in it: RFC 3339, UTC, milli- and microseconds."""
 
     digests: tuple[str, ...]
@@ -139,58 +136,110 @@ def size_at_most(entry: Unsealed) -> int:
     return len(entry.head) + len(entry.tail) + _PLACE_BYTES
 
 
+# One expression for all that an entry may be: its shape, and at the same time the canonical form of everything in it.
+# A text holds what needs no escape, and RFC 8785's escapes; UTF-8 that decodes holds no lone surrogate.
+_CHARACTERS = r'[^"\\\x00-\x1f]*+(?:\\(?:["\\bfnrt]|u00(?:0[0-7bef]|1[0-9a-f]))[^"\\\x00-\x1f]*+)*+'
+_TEXT = f'"{_CHARACTERS}"'
+_HASH = "[A-Za-z0-9_-]{43}"
+_SUBJECT = rf'\{{(?:"id":{_TEXT},)?"type":{_TEXT}\}}'
+_TIME = r"([0-9]{4}-[0-9]{2}-[0-9]{2})T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]"
+_MILLIS, _MICROS = _TIME + "{3}Z", _TIME + "{6}Z"
+_ENTRY = re.compile(
+    rf'\{{"_sd":\[(?:"({_HASH}(?:","{_HASH})*+)")?\],"action":"({_CHARACTERS})","actor":({_SUBJECT}),'
+    rf'"category":(?:null|"({_CHARACTERS})"),"id":"([0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}})",'
+    rf'"occurred_at":"({_MILLIS})","operation":(?:null|"({_CHARACTERS})"),"outcome":"({"|".join(sorted(OUTCOMES))})",'
+    rf'"prev":"({_HASH})","recorded_at":"({_MICROS})","seq":(0|[1-9][0-9]{{0,15}}),'
+    rf'"source":"({"|".join(sorted(SOURCES))})","targets":\[((?:{_SUBJECT}(?:,{_SUBJECT})*+)?)\],"v":{VERSION}\}}'
+)
+_MAX_CACHED = 256
+
+
 def parse(data: bytes) -> Entry:
     """What the entry says. Raises `BadEntry` unless it is canonical and of exactly the shape of version 1."""
     if len(data) > MAX_ENTRY_BYTES:
         raise BadEntry(f"has {len(data)} bytes; an entry has at most {MAX_ENTRY_BYTES}")
     try:
+        found = _ENTRY.fullmatch(data.decode())
+    except UnicodeDecodeError:
+        found = None
+    if found is None:
+        raise _fault(data)
+    (
+        sd, action, actor, category, id_, occurred_at, occurred_on, operation, outcome, prev, recorded_at, recorded_on,
+        seq, source, targets,
+    ) = found.groups()  # fmt: skip
+    digests: tuple[str, ...] = tuple(sd.split('","')) if sd else ()
+    if any(map(str.__ge__, digests, digests[1:])):
+        raise BadEntry("has digests (_sd) that are not a sorted list of different hashes")
+    if not (_is_date(occurred_on) and _is_date(recorded_on)):
+        raise BadEntry(_BAD_TIME)
+    if b"\\" in data:
+        action, category, operation = map(_read, (action, category, operation))
+    number = int(seq)
+    if number > canonical.MAX_INTEGER:
+        raise _fault(data)
+    return Entry(
+        digests,
+        action,
+        _subjects(actor)[0] if len(actor) <= _MAX_CACHED else _read_subjects(actor)[0],
+        category,
+        id_,
+        occurred_at,
+        operation,
+        outcome,
+        prev,
+        recorded_at,
+        number,
+        source,
+        _subjects(targets) if len(targets) <= _MAX_CACHED else _read_subjects(targets),
+    )
+
+
+_BAD_TIME = "has a time that is none, or is written otherwise"
+
+
+def _fault(data: bytes) -> BadEntry:
+    """What is wrong with bytes that `_ENTRY` does not match."""
+    try:
         value = canonical.parse(data)
     except canonical.NotCanonical as error:
-        raise BadEntry(f"is {error}") from None
+        return BadEntry(f"is {error}")
     match value:
-        case {
-            "_sd": list(sd),
-            "action": str(action),
-            "actor": dict(actor),
-            "category": None | str() as category,
-            "id": str(id_),
-            "occurred_at": str(occurred_at),
-            "operation": None | str() as operation,
-            "outcome": str(outcome),
-            "prev": str(prev),
-            "recorded_at": str(recorded_at),
-            "seq": int(seq),
-            "source": str(source),
-            "targets": list(targets),
-            "v": int(version),
-            **rest,
-        } if not rest and version == VERSION and bool not in (type(seq), type(version)):
-            pass
-        case _:
-            raise BadEntry("is not of the shape of format version 1")
-    digests = tuple(d for d in sd if isinstance(d, str) and _HASH.fullmatch(d))
-    if len(digests) != len(sd) or list(digests) != sorted(set(digests)):
-        raise BadEntry("has digests (_sd) that are not a sorted list of different hashes")
-    if not _HASH.fullmatch(prev):
-        raise BadEntry("has a prev that is no hash")
-    if not _UUID.fullmatch(id_):
-        raise BadEntry("has an id that is no UUID")
-    if not (_is_time(occurred_at, "milliseconds") and _is_time(recorded_at, "microseconds")):
-        raise BadEntry("has a time that is none, or is written otherwise")
-    if outcome not in OUTCOMES or source not in SOURCES:
-        raise BadEntry("has an outcome or a source that there is not")
-    return Entry(
-        digests, action, _subject(actor), category, id_, occurred_at, operation, outcome, prev, recorded_at, seq,
-        source, tuple(_subject(target) for target in targets),
-    )  # fmt: skip
+        case {"occurred_at": str(occurred_at), "recorded_at": str(recorded_at)} if not (
+            re.fullmatch(_MILLIS, occurred_at) and re.fullmatch(_MICROS, recorded_at)
+        ):
+            return BadEntry(_BAD_TIME)
+    return BadEntry("is not of the shape of format version 1")
 
 
-def _is_time(text: str, timespec: str) -> bool:
+def is_millis(text: str) -> bool:
+    """Whether it is a time as `millis` writes it."""
+    found = _MILLIS_TIME.fullmatch(text)
+    return found is not None and _is_date(found[1])
+
+
+_MILLIS_TIME = re.compile(_MILLIS)
+
+
+@lru_cache(maxsize=1024)
+def _is_date(text: str) -> bool:
     try:
-        moment = datetime.fromisoformat(text)
+        date.fromisoformat(text)
     except ValueError:
         return False
-    return moment.tzinfo is UTC and moment.replace(tzinfo=None).isoformat(timespec=timespec) + "Z" == text
+    return True
+
+
+def _read(characters: str | None) -> str | None:
+    """What a JSON text says, which `_ENTRY` has matched."""
+    return None if characters is None else str(json.loads(f'"{characters}"'))
+
+
+def _read_subjects(objects: str) -> tuple[Subject, ...]:
+    return tuple(Subject(each["type"], each.get("id")) for each in json.loads(f"[{objects}]"))
+
+
+_subjects = lru_cache(maxsize=8192)(_read_subjects)
 
 
 @lru_cache(maxsize=4096)
@@ -202,12 +251,3 @@ def _object(subject: Subject) -> str:
 @lru_cache(maxsize=1024)
 def _label(label: str | None) -> str:
     return "null" if label is None else quote(label)
-
-
-def _subject(value: canonical.Json) -> Subject:
-    match value:
-        case {"type": str(type_), "id": str(id_), **rest} if not rest:
-            return Subject(type_, id_)
-        case {"type": str(type_), **rest} if not rest:
-            return Subject(type_, None)
-    raise BadEntry("its actor or a target is more, or less, than a type and an id")

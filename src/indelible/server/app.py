@@ -13,7 +13,9 @@ from indelible.server.docs import docs, openapi_json
 from indelible.server.health import healthz, readyz
 from indelible.server.ingest import Ingest
 from indelible.server.logs import configure_logs
+from indelible.server.metrics import metrics
 from indelible.server.problems import Problem
+from indelible.server.proving import checkpoint, consistency, event_proof, vkeys
 from indelible.server.reading import event, timeline
 from indelible.server.responses import problem_response
 from indelible.server.run import end_with_parent
@@ -42,7 +44,11 @@ class Application:
         self._settings = settings
         self._fast: dict[str, Callable[[HTTPScope, Receive, Send], Awaitable[None]]] = {}
         self.litestar = Litestar(
-            [_options, _ingest, timeline, event, healthz, readyz, openapi_json, docs],
+            [
+                *(_options, _ingest, timeline, event),
+                *(checkpoint, consistency, event_proof, vkeys),
+                *(healthz, readyz, metrics, openapi_json, docs),
+            ],
             lifespan=[self._lifespan],
             exception_handlers={Exception: problem_response},
             openapi_config=None,

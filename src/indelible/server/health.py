@@ -1,8 +1,8 @@
-"""Whether the process lives, and whether it can do its work."""
+"""Whether the process lives, whether it can do its work, and how the ledgers stand."""
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from litestar import HttpMethod, Request, Response, get, route
 from litestar.datastructures import State
@@ -13,11 +13,15 @@ from indelible.store.errors import StoreError
 from indelible.store.migrate import unapplied
 from indelible.store.months import months_missing
 from indelible.store.session import Database
+from indelible.store.standing import Standing, standing
 
-__all__ = ["Readiness", "healthz", "readyz"]
+__all__ = ["Health", "Readiness", "health", "healthz", "readyz"]
 
 _KEEP = 1.0
 """Seconds that an answer is good for."""
+
+_SHARE = 10
+"""And this many times as long as it took to find out."""
 
 
 class Readiness(Struct):
@@ -25,6 +29,12 @@ class Readiness(Struct):
 
     ready: bool
     checks: dict[str, str]
+
+
+class Health(NamedTuple):
+    readiness: Readiness
+    standing: Standing | None
+    """None where it is not known."""
 
 
 @route("/healthz", http_method=[HttpMethod.GET, HttpMethod.HEAD])
@@ -35,22 +45,30 @@ async def healthz() -> Response[bytes]:
 
 @get("/readyz")
 async def readyz(request: Request[Any, Any, State]) -> Response[bytes]:
-    found = await _readiness(request.app.state)
+    found, _ = await health(request.app.state)
     return json_response(found, 200 if found.ready else 503)
 
 
-async def _readiness(state: State) -> Readiness:
-    """Of a second ago at most, and found out once for all who ask: strangers must not keep PostgreSQL busy by it."""
-    kept: tuple[float, asyncio.Task[Readiness]] | None = state.get("readiness")
-    now = asyncio.get_running_loop().time()
-    if kept is None or (kept[0] + _KEEP < now and kept[1].done()):
-        kept = now, asyncio.create_task(_check(state.service.control))
-        state["readiness"] = kept
-    return await asyncio.shield(kept[1])
+async def health(state: State) -> Health:
+    """Of a moment ago, and found out once for all who ask: strangers must not keep PostgreSQL busy by it."""
+    kept: asyncio.Task[Health] | None = state.get("health")
+    if kept is None or (kept.done() and state.get("health_good_until", 0.0) < _clock()):
+        kept = asyncio.create_task(_find_out(state))
+        state["health"] = kept
+    return await asyncio.shield(kept)
 
 
-async def _check(database: Database) -> Readiness:
-    checks = {"postgresql": "ok", "migrations": "unknown", "partitions": "unknown"}
+async def _find_out(state: State) -> Health:
+    begun = _clock()
+    found = await _check(state.service.control)
+    took = _clock() - begun
+    # What is wrong may be mended at any moment.
+    state["health_good_until"] = begun + (max(_KEEP, _SHARE * took) if found.readiness.ready else _KEEP)
+    return found
+
+
+async def _check(database: Database) -> Health:
+    checks = {"postgresql": "ok", "migrations": "unknown", "partitions": "unknown", "checkpoints": "unknown"}
     try:
         missing = await unapplied(database)
         checks["migrations"] = f"run `indelible migrate`: {', '.join(missing)}" if missing else "ok"
@@ -62,4 +80,37 @@ async def _check(database: Database) -> Readiness:
             checks["postgresql"] = "takes no writes: a standby, or default_transaction_read_only is set"
     except StoreError as error:
         checks["postgresql"] = str(error)
-    return Readiness(checks["postgresql"] == checks["migrations"] == "ok", checks)
+    ready = checks["postgresql"] == checks["migrations"] == "ok"
+    found = None
+    if ready:
+        try:
+            found = await standing(database)
+            checks["checkpoints"] = _of_checkpoints(found)
+        except StoreError as error:
+            checks["checkpoints"] = f"unknown: {error}"
+    return Health(Readiness(ready, checks), found)
+
+
+def _clock() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _of_checkpoints(found: Standing) -> str:
+    """What keeps ledgers from being signed. By their origins, which name no customer: strangers read this too."""
+    said = []
+    if found.refused:
+        shown = [f"{ledger.origin}: {ledger.reason}" for ledger in found.refusals]
+        more = [f"and {found.refused - len(shown)} more"] if found.refused > len(shown) else []
+        said.append(f"{_ledgers(found.refused)} been refused a signature: {'; '.join([*shown, *more])}")
+    if not found.is_signed:
+        said.append("none: no signer has run yet")
+    elif found.waiting:
+        said.append(
+            f"{_ledgers(found.waiting)} been waiting for a signature for more than a minute: "
+            "is `indelible worker` running?"
+        )
+    return "; ".join(said) or "ok"
+
+
+def _ledgers(count: int) -> str:
+    return "1 ledger has" if count == 1 else f"{count} ledgers have"

@@ -1,5 +1,6 @@
 """The API's description (OpenAPI 3.1), from the models and parameters that the service itself uses."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -8,8 +9,10 @@ from indelible import __version__
 from indelible.event import Event
 from indelible.server.health import Readiness
 from indelible.server.ingest import MAX_BATCH
+from indelible.server.metrics import CONTENT_TYPE as METRICS
 from indelible.server.problems import CONTENT_TYPE, ProblemDetails
-from indelible.server.query import EVENT_ID, PARAMETERS, TENANT, Parameter
+from indelible.server.proving import TEXT, Consistency
+from indelible.server.query import CHECKPOINT_SIZE, CONSISTENCY, EVENT_ID, PARAMETERS, TENANT, Parameter
 from indelible.server.wire import Accepted, BatchAnswer, Refused, SealedEvent, Timeline
 
 __all__ = ["describe_api"]
@@ -34,12 +37,16 @@ _PROBLEMS = {
     413: "The body is too large",
     415: "Content-Encoding is neither absent nor gzip",
     422: "A field or parameter is wrong; `errors` points at each",
+    500: "The stored ledger contradicts what was signed of it: no proof is given",
     503: "PostgreSQL cannot be reached; sending the same again is safe",
 }
 
+_NO_CHECKPOINT = "There is no such ledger, or nothing of it was signed yet"
+_NOT_YET_SIGNED = "No checkpoint covers it yet, although one was asked for"
+
 
 def describe_api() -> dict[str, Any]:
-    models = (Event, Accepted, Refused, BatchAnswer, Timeline, SealedEvent, ProblemDetails, Readiness)
+    models = (Event, Accepted, Refused, BatchAnswer, Timeline, SealedEvent, Consistency, ProblemDetails, Readiness)
     _, schemas = msgspec.json.schema_components(models, ref_template="#/components/schemas/{name}")
     return {
         "openapi": "3.1.0",
@@ -55,6 +62,10 @@ def describe_api() -> dict[str, Any]:
             "/api/audit-log": {"post": _log(), "get": _timeline()},
             "/api/audit-log/batch": {"post": _batch()},
             "/api/audit-log/{event_id}": {"get": _event()},
+            "/api/audit-log/{event_id}/proof": {"get": _proof()},
+            "/api/audit-log/checkpoint": {"get": _checkpoint()},
+            "/api/audit-log/consistency": {"get": _consistency()},
+            "/api/audit-log/vkeys": {"get": _vkeys()},
             "/healthz": {
                 "get": _open("healthz", "Whether the process lives", {200: _json("It does", {"type": "object"})}),
                 "head": _open("probe", "Whether the process lives", {200: {"description": "It does"}}),
@@ -69,6 +80,7 @@ def describe_api() -> dict[str, Any]:
                     },
                 )
             },
+            "/metrics": {"get": _open("metrics", "What Prometheus scrapes", {200: _text("Gauges", METRICS)})},
         },
         "components": {
             "schemas": schemas,
@@ -133,6 +145,62 @@ def _event() -> dict[str, Any]:
     }
 
 
+def _proof() -> dict[str, Any]:
+    return {
+        "operationId": "proof",
+        "summary": "The proof that an event is in the ledger, as a file",
+        "description": "A tlog-proof (`c2sp.org/tlog-proof@v1`): the entry's number, hashes up to the root, and a "
+        "signed checkpoint. What it proves is the SHA-256 of a zero byte and `entry`. Of an event that is newer than "
+        "the latest checkpoint a new one is asked for, which takes a moment.",
+        "parameters": [_parameter(EVENT_ID, "path"), _parameter(TENANT)],
+        "responses": {
+            "200": _text("The proof", TEXT),
+            **_problems(401, 403, 404, 409, 422, 500, 503, told={409: _NOT_YET_SIGNED}),
+        },
+    }
+
+
+def _checkpoint() -> dict[str, Any]:
+    return {
+        "operationId": "checkpoint",
+        "summary": "A ledger's latest signed checkpoint",
+        "description": "A signed note (C2SP tlog-checkpoint): origin, size and root of the ledger, and who signed it.",
+        "parameters": [_parameter(TENANT), _parameter(CHECKPOINT_SIZE)],
+        "responses": {
+            "200": _text("The note, as it was signed", TEXT),
+            **_problems(401, 403, 404, 409, 422, 500, 503, told={404: _NO_CHECKPOINT, 409: _NOT_YET_SIGNED}),
+        },
+    }
+
+
+def _consistency() -> dict[str, Any]:
+    return {
+        "operationId": "consistency",
+        "summary": "The proof that a ledger only grew between two sizes",
+        "description": "A consistency proof (RFC 9162 section 2.1.4). It is verified against the roots of two "
+        "checkpoints of these sizes.",
+        "parameters": [_parameter(p) for p in CONSISTENCY],
+        "responses": {
+            "200": _json("The proof", _ref("Consistency")),
+            **_problems(401, 403, 404, 422, 500, 503, told={404: _NO_CHECKPOINT}),
+        },
+    }
+
+
+def _vkeys() -> dict[str, Any]:
+    return {
+        "operationId": "vkeys",
+        "summary": "The public keys that checkpoints were signed with",
+        "description": "One verifier key (C2SP signed-note) a line, newest first, under the ledger's origin. Pin "
+        "yours once, and elsewhere: a key that comes along with what it is to verify proves nothing.",
+        "parameters": [_parameter(TENANT)],
+        "responses": {
+            "200": _text("The keys", TEXT),
+            **_problems(401, 403, 404, 422, 503, told={404: _NO_CHECKPOINT}),
+        },
+    }
+
+
 def _open(operation: str, summary: str, responses: dict[int, dict[str, Any]]) -> dict[str, Any]:
     return {
         "operationId": operation,
@@ -166,8 +234,13 @@ def _json(description: str, schema: dict[str, Any], media_type: str = "applicati
     return {"description": description, "content": {media_type: {"schema": schema}}}
 
 
-def _problems(*statuses: int) -> dict[str, Any]:
-    return {str(s): _json(_PROBLEMS[s], _ref("ProblemDetails"), CONTENT_TYPE) for s in statuses}
+def _text(description: str, media_type: str) -> dict[str, Any]:
+    return {"description": description, "content": {media_type: {"schema": {"type": "string"}}}}
+
+
+def _problems(*statuses: int, told: Mapping[int, str] = {}) -> dict[str, Any]:
+    said = {**_PROBLEMS, **told}
+    return {str(s): _json(said[s], _ref("ProblemDetails"), CONTENT_TYPE) for s in statuses}
 
 
 def _ref(name: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from indelible.event import FieldError, InvalidEvent
 from indelible.store.errors import IdConflict, StoreError, StoreUnavailable
+from indelible.store.proofs import LedgerAltered
 
 __all__ = ["CONTENT_TYPE", "ErrorDetail", "Problem", "ProblemDetails", "describe"]
 
@@ -86,6 +87,9 @@ def describe(error: Exception) -> Problem:
         case StoreUnavailable():
             detail = f"{error}; send it again, unchanged: under an id of yours it is never stored twice"
             return Problem(503, "unavailable", detail, headers={"retry-after": "1"})
+        case LedgerAltered():
+            _log.critical("a stored ledger contradicts what was signed of it", tenant=error.tenant, error=str(error))
+            return Problem(500, "ledger_altered", f"{error}; no proof is given. Run `indelible verify`")
         case StoreError():
             return Problem(500, "not_stored", str(error))
         case _:

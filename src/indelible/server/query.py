@@ -12,10 +12,23 @@ from uuid import UUID
 import msgspec
 
 from indelible.event import ActorType, Outcome, Source, TenantId
+from indelible.ledger.checkpoint import MAX_SIZE, decimal
 from indelible.server.problems import ErrorDetail, Problem
 from indelible.store.read import BadCursor, Column, Cursor, Filter
 
-__all__ = ["EVENT_ID", "PARAMETERS", "TENANT", "EventQuery", "Parameter", "TimelineQuery"]
+__all__ = [
+    "CHECKPOINT_SIZE",
+    "CONSISTENCY",
+    "EVENT_ID",
+    "PARAMETERS",
+    "TENANT",
+    "CheckpointQuery",
+    "ConsistencyQuery",
+    "EventQuery",
+    "Parameter",
+    "TenantQuery",
+    "TimelineQuery",
+]
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 1000
 _MAX_QUERY = 256
@@ -44,6 +57,16 @@ TENANT = Parameter(
     example="acme",
 )
 EVENT_ID = Parameter("event_id", "The event's id.", {"type": "string", "format": "uuid"}, required=True)
+
+_SIZE = {"type": "integer", "minimum": 1, "maximum": MAX_SIZE}
+
+CHECKPOINT_SIZE = Parameter("size", "The earliest checkpoint of at least so many entries; the latest if absent.", _SIZE)
+
+CONSISTENCY = (
+    TENANT,
+    Parameter("from", "The earlier size, in entries.", _SIZE, required=True, example="1"),
+    Parameter("to", "The later size; that of the latest checkpoint if absent.", _SIZE),
+)
 
 PARAMETERS = (
     TENANT,
@@ -121,6 +144,48 @@ class EventQuery:
         return query
 
 
+@dataclass(frozen=True, slots=True)
+class TenantQuery:
+    tenant: str
+
+    @classmethod
+    def parse(cls, given: Given) -> "TenantQuery":
+        """Raises `Problem` 422."""
+        reader = _Reader(given, (TENANT,))
+        query = cls(reader.tenant())
+        reader.finish()
+        return query
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointQuery:
+    tenant: str
+    size: int | None
+
+    @classmethod
+    def parse(cls, given: Given) -> "CheckpointQuery":
+        """Raises `Problem` 422."""
+        reader = _Reader(given, (TENANT, CHECKPOINT_SIZE))
+        query = cls(reader.tenant(), reader.size("size"))
+        reader.finish()
+        return query
+
+
+@dataclass(frozen=True, slots=True)
+class ConsistencyQuery:
+    tenant: str
+    old: int
+    new: int | None
+
+    @classmethod
+    def parse(cls, given: Given) -> "ConsistencyQuery":
+        """Raises `Problem` 422. Whether there are so many entries is for the caller to find out."""
+        reader = _Reader(given, CONSISTENCY)
+        query = cls(reader.tenant(), reader.size("from", required=True) or 0, reader.size("to"))
+        reader.finish()
+        return query
+
+
 class _Reader:
     """Collects what is wrong, so that one answer names all of it."""
 
@@ -193,6 +258,18 @@ class _Reader:
             self._wrong("limit", f"must be a whole number from 1 to {MAX_LIMIT}")
             return DEFAULT_LIMIT
         return int(value)
+
+    def size(self, name: str, *, required: bool = False) -> int | None:
+        value = self._single(name)
+        try:
+            size = decimal(value) if value is not None else None
+        except ValueError:
+            size = 0
+        if size == 0 or (required and name not in self._values):
+            self._wrong(
+                name, f"{'is required: it ' if size is None else ''}must be a whole number from 1 to {MAX_SIZE}"
+            )
+        return size
 
     def cursor(self) -> Cursor | None:
         value = self._single("cursor")

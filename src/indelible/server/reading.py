@@ -13,14 +13,14 @@ from indelible.server.service import Service
 from indelible.server.wire import LoggedEvent, SealedEvent, Timeline
 from indelible.store import read
 
-__all__ = ["event", "timeline"]
+__all__ = ["admit", "event", "timeline"]
 
 _Request = Request[Any, Any, State]
 
 
 @get("/api/audit-log")
 async def timeline(request: _Request) -> Response[bytes]:
-    service = await _admit(request)
+    service = await admit(request)
     query = TimelineQuery.parse(list(request.query_params.multi_items()), now=datetime.now(UTC))
     page = await read.timeline(service.reading, query.tenant, query.where, limit=query.limit, after=query.after)
     return json_response(
@@ -33,7 +33,7 @@ async def timeline(request: _Request) -> Response[bytes]:
 
 @get("/api/audit-log/{event_id:str}")
 async def event(request: _Request) -> Response[bytes]:
-    service = await _admit(request)
+    service = await admit(request)
     query = EventQuery.parse(request.path_params["event_id"], list(request.query_params.multi_items()))
     record = await read.event(service.reading, query.tenant, query.event_id)
     if record is None:
@@ -41,7 +41,8 @@ async def event(request: _Request) -> Response[bytes]:
     return json_response(SealedEvent.of(record, service.catalog))
 
 
-async def _admit(request: _Request) -> Service:
+async def admit(request: _Request) -> Service:
+    """The service, for whoever may read. Raises `Problem` 401 or 403, and `StoreUnavailable`."""
     service: Service = request.app.state.service
     await service.keyring.authenticate(request.scope["headers"], "events:read")
     return service

@@ -91,6 +91,10 @@ class LoggedEvent(Struct, omit_defaults=True, kw_only=True):
     altered: Annotated[
         list[str], Meta(description='What no longer fits its hash: "entry", or a group that is then left out')
     ] = []
+    erased: Annotated[
+        dict[str, int],
+        Meta(description="Groups that were erased on request, each with the `seq` of the entry that recorded it"),
+    ] = {}
 
     @classmethod
     def of(cls, record: Record, catalog: Catalog) -> "LoggedEvent":
@@ -150,4 +154,5 @@ def _fields(record: Record, catalog: Catalog) -> dict[str, Any]:
         "metadata": event.metadata,
         "leaf_hash": leaf_text(record.leaf_hash),
         "altered": list(record.altered),
+        "erased": dict(record.erased),
     }

@@ -14,7 +14,7 @@ from indelible.catalog import Catalog
 from indelible.event import Actor, Event, InvalidEvent
 from indelible.ledger import base64url, entry
 from indelible.ledger.disclosure import GROUPS
-from indelible.ledger.tree import Frontier, leaf_hash
+from indelible.ledger.tree import Frontier, Subtree, leaf_hash
 from indelible.store.errors import IdConflict, UnknownTenant
 from indelible.store.sealing import Prepared, is_time_ordered, made_at, prepare
 from indelible.store.session import Connection
@@ -151,6 +151,11 @@ class _Growth:
     def move(self) -> tuple[object, ...]:
         return self.tenant, self._old_size, self._frontier.size, self._head, bytes(self._frontier), self.now
 
+    @property
+    def completed(self) -> list[Subtree]:
+        """The subtrees that became complete, whose roots are stored."""
+        return self._frontier.completed
+
     def _seal(self, prepared: Prepared) -> Receipt:
         seq = self._frontier.size
         data = entry.seal(prepared.unsealed, seq, self._prev, self._recorded_at)
@@ -242,10 +247,18 @@ async def _store(connection: Connection, growths: Iterable[_Growth]) -> None:
     if not grown:
         return
     await _write(connection, grown)
+    completed = [growth.completed for growth in grown]
+    subtrees = [subtree for each in completed for subtree in each]
     await connection.execute(
-        "SELECT indelible.move_heads("
-        "%s::text[], %s::bigint[], %s::bigint[], %s::bytea[], %s::bytea[], %s::timestamptz[])",
-        [list(column) for column in zip(*(growth.move() for growth in grown), strict=True)],
+        "SELECT indelible.move_heads(%s::text[], %s::bigint[], %s::bigint[], %s::bytea[], %s::bytea[], "
+        "%s::timestamptz[], %s::integer[], %s::smallint[], %s::bigint[], %s::bytea[])",
+        [
+            *(list(column) for column in zip(*(growth.move() for growth in grown), strict=True)),
+            [len(each) for each in completed],
+            [subtree.level for subtree in subtrees],
+            [subtree.index for subtree in subtrees],
+            [subtree.root for subtree in subtrees],
+        ],
     )
 
 

@@ -18,7 +18,7 @@ __all__ = ["Migration", "migrate", "migrations", "unapplied"]
 
 _LOCK = 0x1DE1B1E
 _APPLIED = "SELECT version, sha256 FROM indelible.migrations"
-_RUNTIME_ROLES = ("writer", "reader", "control")
+_RUNTIME_ROLES = ("writer", "reader", "control", "signer", "keeper")
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ _OCCURRED_AT = sql.SQL("least(greatest(e.occurred_at, '0001-01-02Z'), '9999-12-3
 _COLUMNS = sql.SQL(", ").join(
     [
         *(sql.Identifier("e", column) for column in (*_KEPT, "entry", "leaf_hash")),
-        *(sql.Identifier("p", group) for group in GROUPS),
+        *(sql.Identifier("p", column) for column in ("erased", *GROUPS)),
     ]
 )
 
@@ -171,10 +171,10 @@ async def _rows(connection: Connection, query: sql.Composed, parameters: dict[st
 
 
 def _record(tenant: str, row: tuple[Any, ...]) -> Record:
-    (occurred_at, seq), kept, (data, leaf, *texts) = row[:2], row[2 : 2 + len(_KEPT)], row[2 + len(_KEPT) :]
+    (occurred_at, seq), kept, (data, leaf, erased, *texts) = row[:2], row[2 : 2 + len(_KEPT)], row[2 + len(_KEPT) :]
     disclosures = [text.encode() for text in texts if text is not None]
     try:
-        return read(tenant, data, leaf, disclosures)
+        return read(tenant, data, leaf, disclosures, erased)
     except (ValueError, TypeError, LookupError, AttributeError):
         # Somebody who altered what is stored must not hide the events beside it as well.
         return stand_in(tenant, data, leaf, seq, occurred_at, dict(zip(_KEPT, kept, strict=True)))

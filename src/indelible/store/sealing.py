@@ -5,7 +5,7 @@ What can identify a person goes into disclosures, one a group; all else into the
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ import msgspec
 from indelible.catalog import Catalog
 from indelible.event import Actor, Change, Context, Event, Impersonator, Target
 from indelible.ledger import base64url, entry
-from indelible.ledger.disclosure import SALT_BYTES, Disclosure, digest, disclose, open_disclosure
+from indelible.ledger.disclosure import GROUPS, SALT_BYTES, Disclosure, digest, disclose, open_disclosure
 from indelible.ledger.entry import Entry, Subject, Unsealed
 from indelible.ledger.tree import leaf_hash
 
@@ -132,10 +132,14 @@ class Record:
     disclosures: tuple[Disclosure, ...]
     altered: tuple[str, ...]
     """What does not fit the hashes: "entry", or names of groups, whose values are then left out of `event`."""
+    erased: Mapping[str, int] = field(default_factory=dict)
+    """Of each group that was erased the number of the entry that recorded it."""
 
 
-def read(tenant: str, data: bytes, stored_leaf: bytes, disclosures: Iterable[Disclosure]) -> Record:
-    """What was sealed, and what of it no longer fits its hash.
+def read(
+    tenant: str, data: bytes, stored_leaf: bytes, disclosures: Iterable[Disclosure], erased: object = None
+) -> Record:
+    """What was sealed, and what of it no longer fits its hash. `erased` is what the column of this name holds.
 
     Raises `ValueError`, `TypeError`, `LookupError` or `AttributeError` where that cannot be told any more: `data` is no
     entry, or somebody replaced it and what it discloses by something else.
@@ -162,7 +166,15 @@ def read(tenant: str, data: bytes, stored_leaf: bytes, disclosures: Iterable[Dis
         operation=sealed.operation,
         disclosures=tuple(verbatim),
         altered=tuple(altered),
+        erased=_erased(erased),
     )
+
+
+def _erased(column: object) -> dict[str, int]:
+    # Whoever writes something else into it must not hide the event.
+    if not isinstance(column, dict):
+        return {}
+    return {group: seq for group, seq in sorted(column.items()) if group in GROUPS and type(seq) is int}
 
 
 def stand_in(

@@ -18,7 +18,7 @@ __all__ = ["Connection", "Database", "Pool", "Role", "first_line", "is_of_the_da
 
 Connection = psycopg.AsyncConnection[tuple[object, ...]]
 Pool = AsyncConnectionPool[Connection]
-Role = Literal["writer", "reader", "control"]
+Role = Literal["writer", "reader", "control", "signer", "keeper"]
 
 # A ledger that somebody holds locks for longer must not hold up the others.
 _LOCK_PATIENCE = timedelta(seconds=0.5)

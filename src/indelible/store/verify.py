@@ -1,17 +1,17 @@
 """`indelible verify`: a stored ledger, read again from its first entry and computed anew."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
-from psycopg.rows import dict_row
-
 from indelible.ledger import base64url
-from indelible.ledger.disclosure import GROUPS, open_disclosure
+from indelible.ledger.disclosure import GROUPS
 from indelible.ledger.entry import Entry
+from indelible.ledger.note import Verifier
 from indelible.ledger.tree import Frontier
 from indelible.ledger.verify import Chain, Contradiction
 from indelible.store.session import Connection, Database
+from indelible.store.verify_proofs import Checkpoints, Erasures, Subtrees
 
 __all__ = ["Remembered", "Report", "verify"]
 
@@ -32,26 +32,31 @@ class Report:
     head: str | None
     root: str
     contradictions: tuple[Contradiction, ...]
+    erased: int = 0
+    """How many disclosures are missing because they were erased, as entries say."""
+    checkpoints: int = 0
+    """How many stored ones were held against the entries."""
+    signatures_checked: bool = False
 
     @property
     def proven(self) -> bool:
         return not self.contradictions
 
 
-_MOMENT = """
-    CASE WHEN e.{0} >= '0001-01-01Z' AND e.{0} < '10000-01-01Z'
-        THEN to_char(e.{0} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') ELSE e.{0}::text END AS {0}"""
+# Times as text: Python has no datetime for infinity, which somebody may have written. PostgreSQL's own text, which it
+# writes quicker than any other; see `_column_time`.
+_TEXTS = "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'"
 
-# Times as text: Python has no datetime for infinity, which somebody may have written.
-_HEAD = f"""
-    SELECT e.origin, e.size, e.head, e.frontier, {_MOMENT.format("recorded_at")}
-    FROM indelible.ledgers e WHERE e.tenant_id = %s
-"""  # noqa: S608 - as below
+_HEAD = "SELECT origin, size, head, frontier, recorded_at::text FROM indelible.ledgers WHERE tenant_id = %s"
+
+_COLUMNS = (
+    "id", "recorded_at", "occurred_at", "action", "category", "operation", "outcome", "source", "actor_type",
+    "actor_id", "target_type", "target_id",
+)  # fmt: skip
 
 _ENTRIES = f"""
-    SELECT e.seq, e.id::text, {_MOMENT.format("recorded_at")}, {_MOMENT.format("occurred_at")}, e.action, e.category,
-        e.operation, e.outcome, e.source, e.actor_type, e.actor_id, e.target_type, e.target_id, e.leaf_hash, e.entry,
-        {", ".join(f"p.{group} AS p_{group}" for group in GROUPS)}
+    SELECT e.seq, e.entry, e.leaf_hash, p.erased, {", ".join(f"p.{group}" for group in GROUPS)},
+        {", ".join(f"e.{column}::text" for column in _COLUMNS)}
     FROM indelible.events e
     LEFT JOIN indelible.event_personal p
         ON p.tenant_id = %(tenant)s AND p.seq = e.seq AND p.recorded_at = e.recorded_at
@@ -66,111 +71,144 @@ _STRAY = """
     WHERE p.tenant_id = %(tenant)s AND e.seq IS NULL ORDER BY p.seq LIMIT 1
 """
 
+_FETCHED = 2000
+
 
 async def verify(
     database: Database,
     tenant: str,
     *,
     remembered: Remembered | None = None,
+    keys: Sequence[Verifier] = (),
     progress: Callable[[int, int], None] = lambda _done, _size: None,
 ) -> Report | None:
     """Verifies the ledger of `tenant`, as of one moment, while it may go on growing. None where there never was one,
     as far as can be told.
 
-    Memory is flat. `progress` is told how many of how many entries are done. Raises `StoreUnavailable` or
-    `psycopg.Error` where it cannot be read.
+    `keys` are those that its checkpoints may be signed with, from outside of the database; those of other ledgers are
+    passed over. Memory is flat, but for some hundred bytes for each disclosure that was erased. `progress` is told how
+    many of how many entries are done. Raises `StoreUnavailable` or `psycopg.Error` where it cannot be read.
     """
     async with database.transaction("reader", tenant, snapshot=True) as connection:
-        head = await (await connection.execute(_HEAD.encode(), (tenant,))).fetchone()
+        await connection.execute(_TEXTS)
+        head = await (await connection.execute(_HEAD, (tenant,))).fetchone()
         if head is None:
             row = await (await connection.execute(_ANY, (tenant,))).fetchone()
             return _vanished(tenant, entries=row == (True,), remembered=remembered)
         origin, size = cast("tuple[str, int]", head[:2])
+        own = [key for key in keys if key.name == origin]
         chain = Chain(origin)
-        noted = await _read_entries(connection, tenant, chain, size, remembered, progress)
+        reading = _Reading(connection, tenant, chain, remembered)
+        async with Checkpoints.open(connection, tenant, origin, own, chain.contradictions) as checkpoints:
+            await reading.run(checkpoints, size, progress)
         stray = await (await connection.execute(_STRAY, {"tenant": tenant})).fetchone()
-    found = [*chain.contradictions, *_against_head(chain, head), *_against_memory(chain, remembered, noted)]
+    found = [*chain.contradictions, *_against_head(chain, head), *_against_memory(chain, remembered, reading.noted)]
     if stray:
-        found.append(Contradiction(cast("int", stray[0]), "there are disclosures of an entry that is not there"))
+        found.append(Contradiction(cast("int", stray[0]), "there are disclosures of an entry that is not there", 6))
     found.sort(key=lambda c: chain.size if c.seq is None else c.seq)
-    return Report(tenant, origin, chain.size, chain.head, base64url.encode(chain.frontier.root()), tuple(found))
+    root = base64url.encode(chain.frontier.root())
+    return Report(
+        tenant, origin, chain.size, chain.head, root, tuple(found),
+        reading.erasures.recorded, checkpoints.compared, bool(own),
+    )  # fmt: skip
 
 
 def _vanished(tenant: str, *, entries: bool, remembered: Remembered | None) -> Report | None:
     found = []
     if entries:
-        found.append(Contradiction(None, "the ledger's own row is gone; entries of it are there"))
+        found.append(Contradiction(None, "the ledger's own row is gone; entries of it are there", 10))
     if remembered:
-        found.append(Contradiction(None, f"the ledger had {remembered.size} entries and is gone"))
+        found.append(Contradiction(None, f"the ledger had {remembered.size} entries and is gone", 11))
     empty = base64url.encode(Frontier().root())
     return Report(tenant, "", 0, None, empty, tuple(found)) if found else None
 
 
-async def _read_entries(
-    connection: Connection,
-    tenant: str,
-    chain: Chain,
-    size: int,
-    remembered: Remembered | None,
-    progress: Callable[[int, int], None],
-) -> str | None:
-    """Adds each entry to `chain`; returns the head that the ledger had at the size that is remembered."""
-    noted = None
-    async with connection.cursor("entries", row_factory=dict_row) as cursor:
-        cursor.itersize = 2000
-        await cursor.execute(_ENTRIES.encode(), {"tenant": tenant})
-        async for row in cursor:
-            if row["seq"] < chain.size:
-                chain.contradictions.append(Contradiction(row["seq"], "there is a second entry of this number"))
-                continue
-            if row["seq"] > chain.size:
-                chain.skip_to(row["seq"])
-            disclosures = [d.encode() for group in GROUPS if (d := row[f"p_{group}"]) is not None]
-            entry = chain.add(row["entry"], row["leaf_hash"], disclosures)
-            if entry is not None:
-                chain.contradictions += _against_columns(row, entry)
-                if entry.seq == 0:
-                    chain.contradictions += _against_tenant(tenant, entry, row["p_metadata"])
-            if remembered and chain.size == remembered.size:
-                noted = chain.head
-            if chain.size % 1000 == 0:
+class _Reading:
+    """Goes through a ledger's entries once."""
+
+    def __init__(self, connection: Connection, tenant: str, chain: Chain, remembered: Remembered | None) -> None:
+        self.noted: str | None = None
+        """The head that the ledger had at the size that is remembered."""
+        self.erasures = Erasures(chain.contradictions)
+        self._connection = connection
+        self._tenant = tenant
+        self._chain = chain
+        self._noted_at = remembered.size if remembered else 0
+
+    async def run(self, checkpoints: Checkpoints, size: int, progress: Callable[[int, int], None]) -> None:
+        chain = self._chain
+        subtrees = Subtrees(self._connection, self._tenant, chain.contradictions)
+        whole = True
+        async with self._connection.cursor("entries", binary=True) as cursor:
+            await cursor.execute(_ENTRIES.encode(), {"tenant": self._tenant})
+            while rows := await cursor.fetchmany(_FETCHED):
+                for row in cast("list[tuple[Any, ...]]", rows):
+                    if row[0] > chain.size:
+                        # What is missing has no hash, and so nothing above it has.
+                        whole = False
+                        chain.skip_to(row[0])
+                    self._add(row)
+                    if chain.size >= checkpoints.due:
+                        await checkpoints.compare(chain)
+                if whole:
+                    await subtrees.compare(chain)
                 progress(chain.size, size)
-    progress(chain.size, size)
-    return noted
+        chain.end()
+        self.erasures.end()
+        await checkpoints.end(chain)
+        if whole:
+            await subtrees.compare(chain, last=True)
+            await subtrees.end()
+
+    def _add(self, row: tuple[Any, ...]) -> None:
+        chain = self._chain
+        seq, data, leaf, erased, actor, changes, context, metadata, targets, *columns = row
+        if seq < chain.size:
+            chain.contradictions.append(Contradiction(seq, "there is a second entry of this number", 3))
+            return
+        disclosures = (actor, changes, context, metadata, targets)
+        texts = [base64url.to_bytes(disclosure.encode()) for disclosure in disclosures if disclosure is not None]
+        entry = chain.add(data, texts, leaf)
+        if entry is not None:
+            self.erasures.add(seq, entry, chain.disclosed, texts, erased)
+            said = _said(entry)
+            if columns != said:
+                chain.contradictions += _against_columns(seq, columns, said)
+            if seq == 0:
+                chain.contradictions += _against_tenant(self._tenant, entry, chain.disclosed)
+        if chain.size == self._noted_at:
+            self.noted = chain.head
 
 
-def _against_columns(row: dict[str, Any], entry: Entry) -> list[Contradiction]:
-    # 8. The columns that it is found by say what the entry says.
-    target = entry.targets[0] if entry.targets else None
-    said = {
-        "id": entry.id,
-        "recorded_at": entry.recorded_at,
-        "occurred_at": f"{entry.occurred_at[:-1]}000Z",
-        "action": entry.action,
-        "category": entry.category,
-        "operation": entry.operation,
-        "outcome": entry.outcome,
-        "source": entry.source,
-        "actor_type": entry.actor.type,
-        "actor_id": entry.actor.id,
-        "target_type": target and target.type,
-        "target_id": target and target.id,
-    }
+def _said(entry: Entry) -> list[str | None]:
+    """What the columns `_COLUMNS` hold of an entry."""
+    type_, id_ = entry.targets[0] if entry.targets else (None, None)
     return [
-        Contradiction(row["seq"], f"the column {name} says {row[name]!r}, the entry {value!r}")
-        for name, value in said.items()
-        if row[name] != value
+        entry.id, _column_time(entry.recorded_at), _column_time(entry.occurred_at), entry.action, entry.category,
+        entry.operation, entry.outcome, entry.source, entry.actor.type, entry.actor.id, type_, id_,
+    ]  # fmt: skip
+
+
+def _column_time(text: str) -> str:
+    """An entry's time as PostgreSQL writes it: `2026-11-21 09:30:00.12+00`."""
+    return f"{text[:10]} {text[11:-1].rstrip('0').removesuffix('.')}+00"
+
+
+def _against_columns(seq: int, columns: Sequence[object], said: Sequence[object]) -> list[Contradiction]:
+    # 8. The columns that it is found by say what the entry says.
+    return [
+        Contradiction(seq, f"the column {name} says {column!r}, the entry {value!r}", 8)
+        for name, column, value in zip(_COLUMNS, columns, said, strict=True)
+        if column != value
     ]
 
 
-def _against_tenant(tenant: str, entry: Entry, metadata: str | None) -> list[Contradiction]:
+def _against_tenant(tenant: str, entry: Entry, disclosed: dict[str, Any]) -> list[Contradiction]:
     # 9. Entry 0 opens the ledger of this tenant: two ledgers that changed places are each consistent in themselves.
-    try:
-        _, opened = open_disclosure((metadata or "").encode())
-        named = entry.action == "ledger.created" and opened["tenant_id"] == tenant
-    except (ValueError, TypeError, LookupError):
-        named = False
-    return [] if named else [Contradiction(0, f"entry 0 does not open the ledger of {tenant}")]
+    match disclosed.get("metadata"):
+        case {"tenant_id": named} if entry.action == "ledger.created" and named == tenant:
+            return []
+    return [Contradiction(0, f"entry 0 does not open the ledger of {tenant}", 9)]
 
 
 def _against_head(chain: Chain, head: tuple[object, ...]) -> list[Contradiction]:
@@ -186,9 +224,9 @@ def _against_head(chain: Chain, head: tuple[object, ...]) -> list[Contradiction]
             found.append("the ledger's head is not the hash of its last entry: one of the two was altered")
         if frontier != bytes(chain.frontier):
             found.append("the tree kept with the ledger's head is not the tree of its entries")
-        if chain.recorded_at and recorded_at != chain.recorded_at:
+        if chain.recorded_at and recorded_at != _column_time(chain.recorded_at):
             found.append(f"by its head the ledger last grew at {recorded_at}, by its entries at {chain.recorded_at}")
-    return [Contradiction(None, what) for what in found]
+    return [Contradiction(None, what, 10) for what in found]
 
 
 def _against_memory(chain: Chain, remembered: Remembered | None, noted: str | None) -> list[Contradiction]:
@@ -197,8 +235,8 @@ def _against_memory(chain: Chain, remembered: Remembered | None, noted: str | No
         return []
     if chain.size < remembered.size:
         what = f"the ledger had {remembered.size} entries and has {chain.size}: the newest were deleted"
-        return [Contradiction(chain.size, what)]
+        return [Contradiction(chain.size, what, 11)]
     if remembered.head is not None and noted != remembered.head:
         what = f"at {remembered.size} entries its head was {remembered.head} and is {noted}: history was rewritten"
-        return [Contradiction(remembered.size - 1, what)]
+        return [Contradiction(remembered.size - 1, what, 11)]
     return []

@@ -1,0 +1,164 @@
+"""Proofs over HTTP: checkpoints, that a ledger only grew, that an event is in it, and the keys that signed.
+
+Whoever gets one of these verifies it without us. It is verified here too before it is given out, so that what was
+altered in the database is noticed by whoever runs it, and not first by a customer.
+"""
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from litestar import Request, Response, get
+from litestar.datastructures import State
+from msgspec import Meta, Struct
+
+from indelible.ledger import base64url, note
+from indelible.ledger.checkpoint import Checkpoint, parse
+from indelible.ledger.tlog_proof import InclusionProof, dump_tlog_proof
+from indelible.server.problems import ErrorDetail, Problem
+from indelible.server.query import CheckpointQuery, ConsistencyQuery, EventQuery, TenantQuery
+from indelible.server.reading import admit
+from indelible.server.responses import json_response
+from indelible.server.service import Service
+from indelible.store import checkpoints, proofs
+from indelible.store.checkpoints import Signed
+from indelible.store.proofs import LedgerAltered
+from indelible.store.tenants import Ledger, ledgers
+
+__all__ = ["TEXT", "Consistency", "checkpoint", "consistency", "event_proof", "vkeys"]
+
+TEXT = "text/plain; charset=utf-8"
+
+_PATIENCE = timedelta(seconds=6)
+"""That a signature is waited for: a little longer than a signer that was not told takes to find out."""
+
+_Request = Request[Any, Any, State]
+_Size = Annotated[int, Meta(ge=1, description="A size of the ledger, in entries")]
+
+
+class Consistency(Struct, rename={"old": "from", "new": "to"}):
+    """A consistency proof (RFC 9162 section 2.1.4): the ledger of `to` entries begins with that of `from`."""
+
+    old: _Size
+    new: _Size
+    proof: Annotated[list[str], Meta(description="Hashes, base64url without padding")]
+
+
+@get("/api/audit-log/checkpoint")
+async def checkpoint(request: _Request) -> Response[bytes]:
+    service = await admit(request)
+    query = CheckpointQuery.parse(list(request.query_params.multi_items()))
+    if query.size is None:
+        found = await _latest(service, query.tenant)
+    else:
+        size = (await _ledger(service, query.tenant)).size
+        if query.size > size:
+            raise _beyond("size", size, "the number of entries that there are")
+        found = await _at_least(service, query.tenant, query.size)
+    _stated(found, await _ledger(service, query.tenant))
+    return _text(found.note)
+
+
+@get("/api/audit-log/consistency")
+async def consistency(request: _Request) -> Response[bytes]:
+    service = await admit(request)
+    query = ConsistencyQuery.parse(list(request.query_params.multi_items()))
+    latest = await _latest(service, query.tenant)
+    old, new = query.old, query.new or latest.size
+    nearest = [await checkpoints.at_least(service.reading, query.tenant, size) for size in (old, new)]
+    ledger = await _ledger(service, query.tenant)
+    stated = [_stated(signed, ledger) for signed in (*nearest, latest) if signed]
+    if new > ledger.size:
+        raise _beyond("to", ledger.size, "the number of entries that there are")
+    if old > new:
+        raise _beyond("from", new, "to" if query.new else "the size of the latest checkpoint, which stands for to")
+    proof = await proofs.proven_consistency(service.reading, query.tenant, old, new, stated)
+    return json_response(Consistency(old, new, [base64url.encode(value) for value in proof]))
+
+
+@get("/api/audit-log/{event_id:str}/proof")
+async def event_proof(request: _Request) -> Response[bytes]:
+    service = await admit(request)
+    query = EventQuery.parse(request.path_params["event_id"], list(request.query_params.multi_items()))
+    placed = await proofs.find(service.reading, query.tenant, query.event_id)
+    if placed is None:
+        raise Problem(404, "no_such_event", f"tenant {query.tenant!r} has no event {query.event_id}")
+    signed = await checkpoints.latest(service.reading, query.tenant)
+    if signed is None or signed.size <= placed.seq:
+        signed = await _at_least(service, query.tenant, placed.seq + 1)
+    stated = _stated(signed, await _ledger(service, query.tenant))
+    hashes = await proofs.proven_inclusion(service.reading, query.tenant, placed.leaf, placed.seq, stated)
+    return _text(
+        dump_tlog_proof(InclusionProof(placed.seq, tuple(hashes), signed.note)),
+        {"content-disposition": f'attachment; filename="{query.event_id}.tlog-proof"'},
+    )
+
+
+@get("/api/audit-log/vkeys")
+async def vkeys(request: _Request) -> Response[bytes]:
+    service = await admit(request)
+    query = TenantQuery.parse(list(request.query_params.multi_items()))
+    ledger = await _ledger(service, query.tenant)
+    keys = await checkpoints.public_keys(service.reading)
+    if not keys:
+        raise _no_checkpoint(query.tenant)
+    return _text("".join(f"{note.Verifier.of(ledger.origin, key)}\n" for key in keys))
+
+
+async def _ledger(service: Service, tenant: str) -> Ledger:
+    found = await ledgers(service.reading, tenant=tenant)
+    if not found:
+        raise _no_checkpoint(tenant)
+    return found[0]
+
+
+async def _latest(service: Service, tenant: str) -> Signed:
+    signed = await checkpoints.latest(service.reading, tenant)
+    if signed is None:
+        raise _no_checkpoint(tenant)
+    return signed
+
+
+async def _at_least(service: Service, tenant: str, size: int) -> Signed:
+    """The earliest checkpoint of at least `size` entries, which there are; asked for where it is not there yet."""
+    signed = await checkpoints.wait_for(service.reading, tenant, size, _PATIENCE)
+    if signed is None:
+        raise Problem(
+            409,
+            "not_yet_signed",
+            f"no checkpoint covers {size} entries yet, though one was asked for: is `indelible worker` running with a "
+            "signing key? /readyz says what it is waiting for",
+            headers={"retry-after": "10"},
+        )
+    return signed
+
+
+def _beyond(parameter: str, limit: int, what: str) -> Problem:
+    detail = f"must not be greater than {limit}, {what}"
+    return Problem(422, "invalid_parameter", f"{parameter} {detail}", [ErrorDetail(detail, parameter=parameter)])
+
+
+def _no_checkpoint(tenant: str) -> Problem:
+    return Problem(404, "no_checkpoint", f"tenant {tenant!r} has no signed checkpoint")
+
+
+def _stated(signed: Signed, ledger: Ledger) -> Checkpoint:
+    """What the note says, which alone counts. Raises `LedgerAltered` where it is not the ledger's own.
+
+    `ledger` was looked up after `signed`, so that it has all that was signed.
+    """
+    what = f"the stored checkpoint of {signed.size} entries"
+    try:
+        stated = parse(note.parse(signed.note.encode()).text)
+    except note.BadNote as error:
+        raise LedgerAltered(ledger.tenant_id, f"{what} was altered: {error}") from error
+    if (stated.origin, stated.size) != (ledger.origin, signed.size):
+        said = f"it speaks of {stated.size} entries of {stated.origin}"
+        raise LedgerAltered(ledger.tenant_id, f"{what} was altered: {said}")
+    if stated.size > ledger.size:
+        said = f"the ledger has {ledger.size}: the newest were removed"
+        raise LedgerAltered(ledger.tenant_id, f"{what} was signed, but {said}")
+    return stated
+
+
+def _text(content: str, headers: dict[str, str] | None = None) -> Response[bytes]:
+    return Response(content.encode(), headers={"content-type": TEXT, **(headers or {})})

@@ -1,0 +1,1 @@
+"""What runs behind the service: the signer of checkpoints."""

@@ -1,0 +1,651 @@
+"""Evidence files against whoever makes them: an honest one is proven, a forged one never is, and the report says why.
+
+Each forgery is as good as it can be made without the key: counts, hashes and proofs around it are computed anew.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import BinaryIO, cast
+
+import pytest
+
+from indelible.ledger import base64url, evidence
+from indelible.ledger.checkpoint import Checkpoint
+from indelible.ledger.disclosure import disclose
+from indelible.ledger.entry import Subject
+from indelible.ledger.evidence import Header
+from indelible.ledger.evidence_verifier import verify
+from indelible.ledger.filter import Filter
+from indelible.ledger.report import MAX_FINDINGS, Report
+from indelible.ledger.signing import SigningKey, sign_checkpoint
+from indelible.ledger.tree import leaf_hash
+from tests.ledger.evidence_files import (
+    KEY,
+    MOMENT,
+    ORIGIN,
+    PINNED,
+    SYSTEM,
+    Ledger,
+    Lines,
+    check,
+    ended,
+    reworked,
+    sample,
+)  # fmt: skip
+
+LEFT = Filter(action=frozenset({"user.left"}))
+
+
+def proven(report: Report) -> Report:
+    assert (report.verdict, report.exit_code, report.findings) == ("proven", 0, []), report.findings
+    return report
+
+
+def shows(report: Report, kind: str, step: int, seq: int | None, phrase: str) -> Report:
+    """The verdict is not better than `kind`, and this is one of the findings."""
+    found = [(each.kind, each.step, each.seq) for each in report.findings if phrase in each.what]
+    assert (kind, step, seq) in found, report.findings
+    assert report.verdict in ("contradicted", kind)
+    assert report.exit_code == {"contradicted": 1, "not proven": 2}[report.verdict]
+    assert "are exactly those" not in report.statement
+    assert str(report).startswith(report.verdict.upper())
+    return report
+
+
+CONTRADICTED, NOT_PROVEN = "contradicted", "not proven"
+
+
+# --- what is honest is proven
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 8, 11])
+def test_every_range_of_an_honest_ledger_is_proven(size: int) -> None:
+    ledger = sample(size)
+    for start in range(size):
+        for stop in range(start + 1, size + 1):
+            report = proven(check(ledger.lines(ledger.header(start, stop))))
+            assert (report.start, report.stop, report.size, report.counts.shown) == (start, stop, size, stop - start)
+            assert report.tenant_id == ("acme" if start == 0 else None)
+            assert report.complete_until == f"2026-11-21T09:30:{stop - 1:02}.000000Z"
+
+
+def test_the_report_says_what_was_proven_and_what_was_not() -> None:
+    ledger = sample(9)
+    ledger.erase((1, "actor"), (2, "context"))
+    header = ledger.header(1, 9, after=0)
+    report = proven(check(ledger.lines(header), after=ledger.checkpoint(4)))
+    said = report.to_json()
+    statement = said.pop("statement")
+    assert isinstance(statement, str)
+    assert statement in str(report)
+    assert "Complete up to 2026-11-21T09:30:08.000000Z; nothing is claimed after it" in statement
+    assert said == {
+        "verdict": "proven",
+        "exit_code": 0,
+        "origin": ORIGIN,
+        "tenant_id": None,
+        "from": 1,
+        "to": 9,
+        "size": 10,
+        "root": base64url.encode(cast("bytes", report.root)),
+        "signed_by": [str(PINNED[0])],
+        "filter": None,
+        "after": {"size": 4, "proven": True},
+        "complete_until": "2026-11-21T09:30:08.000000Z",
+        "entries": {"shown": 8, "bare": 0, "hidden": 0},
+        "disclosures": {"ok": 7, "erased": 2, "withheld": 0},
+        "erasures": [{"seq": 9, "recorded_at": "2026-11-21T09:30:09.000000Z", "disclosures": 2}],
+        "contradicted": 0,
+        "not_proven": 0,
+        "findings": [],
+    }
+
+
+def test_a_filter_is_evaluated_again() -> None:
+    ledger = sample(9)
+    report = proven(check(ledger.lines(ledger.header(wanted=LEFT))))
+    assert (report.counts.shown, report.counts.bare, report.filter) == (4, 5, {"action": ["user.left"]})
+    hidden = ledger.lines(ledger.header(wanted=LEFT), hide=True)
+    shows(check(hidden), NOT_PROVEN, 28, None, "5 entries are hidden")
+    assert "not proven, and was accepted" in proven(check(hidden, accept_hidden=True)).statement
+
+
+def test_what_is_withheld_is_not_proven_unless_it_is_accepted() -> None:
+    ledger = sample(6)
+    lines = ledger.lines()
+    lines[3] = reworked(lines[3], lambda data, texts: (data, texts[:1]))
+    report = shows(check(lines), NOT_PROVEN, 28, None, "1 disclosures are neither shown nor recorded as erased")
+    assert report.verdict == NOT_PROVEN
+    report = proven(check(lines, accept_withheld=True))
+    assert (report.counts.withheld, "withheld" in report.statement) == (1, True)
+
+
+# --- forgeries
+
+
+def altered(ledger: Ledger, seq: int, old: bytes, new: bytes, *, chained: bool) -> Lines:
+    """The file with one entry altered; with `chained`, and all after it fitting it again."""
+    lines = ledger.lines()
+    prev = None
+    for at in range(seq + 1, len(lines)):
+        data, texts = evidence.cut_entry(lines[at])
+        if at == seq + 1:
+            assert old in data
+            data = data.replace(old, new)
+        elif prev is not None and chained:
+            data = re.sub(rb'"prev":"[^"]*"', b'"prev":"' + prev + b'"', data)
+        prev = base64url.to_bytes(leaf_hash(data))
+        lines[at] = evidence.shown_line(data, texts or [])
+    return lines
+
+
+@pytest.mark.parametrize("seq", range(6))
+@pytest.mark.parametrize(
+    ("old", "new"), [(b"usr_7", b"usr_8"), (b'"source":"ui"', b'"source":"api"'), (b"09:30:0", b"08:30:0")],
+    ids=["actor", "source", "times"],
+)  # fmt: skip
+def test_an_altered_entry(seq: int, old: bytes, new: bytes) -> None:
+    ledger = sample(6)
+    if seq == 0 and old == b"usr_7":
+        old, new = b"system", b"nobody"
+    root = "do not lead to the root that was signed"
+    plain = shows(check(altered(ledger, seq, old, new, chained=False)), CONTRADICTED, 26, None, root)
+    if seq < 5:
+        assert (4, seq + 1) in [(each.step, each.seq) for each in plain.findings]
+    chained = shows(check(altered(ledger, seq, old, new, chained=True)), CONTRADICTED, 26, None, root)
+    if old != b"09:30:0":
+        assert len(chained.findings) == 1
+    elif seq:
+        assert (5, seq) in [(each.step, each.seq) for each in chained.findings]
+
+
+@pytest.mark.parametrize("seq", range(6))
+def test_an_entry_left_out(seq: int) -> None:
+    ledger = sample(6)
+    lines = ledger.lines()
+    del lines[seq + 1]
+    shows(check(lines), NOT_PROVEN, 20, 5, "entry 5 of the file's range")
+    # And with the range set right: at either end it is another range, and its proof another one.
+    header = ledger.header()
+    for forged in (header._replace(stop=5), header._replace(start=1)):
+        shows(check([evidence.header_line(forged), *lines[1:]]), NOT_PROVEN, 22, None, "which takes another number")
+    for start, stop in ((0, 5), (1, 6)):
+        report = check([evidence.header_line(ledger.header(start, stop)), *lines[1:]])
+        assert report.verdict == ("proven" if seq == (0 if start else 5) else CONTRADICTED)
+
+
+def test_an_entry_that_the_filter_shows_left_out() -> None:
+    """As if it did not match, as a hash, or not at all."""
+    ledger = sample(9)
+    header = ledger.header(wanted=LEFT)
+    lines = ledger.lines(header)
+    data = ledger.entries[4].entry
+    bare = [*lines[:5], evidence.bare_line(data), *lines[6:]]
+    shows(check(bare), CONTRADICTED, 24, 4, "matches the file's filter, and the file says otherwise")
+    hidden = [*lines[:5], evidence.hidden_line(leaf_hash(data)), *lines[6:]]
+    shows(check(hidden), NOT_PROVEN, 28, None, "1 entries are hidden")
+    shows(check([*lines[:5], *lines[6:]]), CONTRADICTED, 4, 4, "prev is not the hash of entry 3")
+
+
+def test_a_filter_changed() -> None:
+    """In the header nobody signed it: what is shown has to fit it."""
+    ledger = sample(9)
+    lines = ledger.lines(ledger.header(wanted=LEFT))
+    for wanted in (
+        Filter(action=frozenset({"user.joined"})),
+        Filter(action=frozenset({"user.left", "user.joined"})),
+        Filter(actor_type=frozenset({"user"})),
+        Filter(action=frozenset({"user.left"}), until="2026-11-21T09:30:06.000Z"),
+    ):
+        report = check([evidence.header_line(ledger.header(wanted=wanted)), *lines[1:]])
+        assert {each.step for each in report.findings} == {24}
+        assert report.verdict == CONTRADICTED
+    shows(check([evidence.header_line(ledger.header()), *lines[1:]]), NOT_PROVEN, 24, 1, "the file has no filter")
+
+
+@pytest.mark.parametrize("hide", [True, False])
+def test_without_a_filter_nothing_is_left_out(hide: bool) -> None:
+    """Not even if everything may be hidden and withheld."""
+    ledger = sample(6)
+    data = ledger.entries[2].entry
+    lines = ledger.lines()
+    lines[3] = evidence.hidden_line(leaf_hash(data)) if hide else evidence.bare_line(data)
+    report = check(lines, accept_hidden=True, accept_withheld=True)
+    shows(report, NOT_PROVEN, 24, 2, "the file has no filter")
+
+
+OTHER = base64url.to_bytes(disclose("actor", b'{"name":"Mallory"}', bytes(16)))
+
+
+@pytest.mark.parametrize(
+    ("change", "phrase"),
+    [
+        (lambda t: [OTHER, *t[1:]], "'actor' was altered or added"),
+        (lambda t: [*t, OTHER], "'actor' was altered or added"),
+        (lambda t: [*t, t[0]], "'actor' was altered or added"),
+        (lambda t: [*t, b""], "'?' was altered or added"),
+        (lambda t: [t[0] + b"=", t[1]], "'?' was altered or added"),
+        (lambda t: [t[0], t[1][:-1] + b"\xff"], "'?' was altered or added"),
+        (lambda t: [b"WyJ" * 100_000, *t], "'?' was altered or added"),
+        (lambda t: [base64url.to_bytes(b'["' + b"A" * 22 + b'","actor",' + b"[" * 100_000), *t], "'?' was"),
+        (lambda t: [base64url.to_bytes(b'["' + b"A" * 22 + b'","actor",' + b"9" * 9_000 + b"]"), *t], "'?' was"),
+    ],
+)
+def test_a_disclosure_altered_or_added(change: Callable[[list[bytes]], list[bytes]], phrase: str) -> None:
+    lines = sample(6).lines()
+    lines[3] = reworked(lines[3], lambda data, texts: (data, change(texts)))
+    shows(check(lines, accept_withheld=True), CONTRADICTED, 6, 2, phrase)
+
+
+@pytest.mark.parametrize(
+    ("value", "phrase"),
+    [
+        (b'["AAAA","actor",{}]', "'?' is of no known group"), (b'["' + b"A" * 22 + b'","secrets",1]', "'secrets' is"),
+        (b'["' + b"A" * 22 + b'","actor",NaN]', "'?' is"), (b'["' + b"A" * 22 + b'","actor",{}] ', "'?' is"),
+        (b'["' + b"A" * 22 + b'","actor",{}', "'?' is"), (b'["' + b"A" * 22 + b'","actor"]', "'?' is"),
+        (b'["' + b"A" * 22 + b'","actor","\xff"]', "'?' is"), (b"\xff", "'?' is"), (b"{}", "'?' is"),
+        (b'["' + b"A" * 22 + b'","actor",' + b"[" * 100_000 + b"]" * 100_000 + b"]", "'?' is"),
+    ],
+)  # fmt: skip
+def test_a_disclosure_that_the_ledger_holds_and_that_is_none(value: bytes, phrase: str) -> None:
+    """Whoever seals such a thing is told so, and the verifier does not stumble over it."""
+    from indelible.ledger.disclosure import digest
+    from indelible.ledger.entry import genesis, micros, seal, unsealed
+
+    head = unsealed(id="0192f0c4-7d3e-7c1a-9b1e-000000000000", action="ledger.created", actor=SYSTEM, targets=[],
+                    category=None, operation=None, outcome="success", source="ui", occurred_at=MOMENT,
+                    digests=[digest(value)])  # fmt: skip
+    data = seal(head, 0, genesis(ORIGIN), micros(MOMENT))
+    note = sign_checkpoint(Checkpoint(ORIGIN, 1, leaf_hash(data)), [KEY])
+    lines = [evidence.header_line(Header(note, 0, 1, [], [])), evidence.shown_line(data, [base64url.to_bytes(value)])]
+    shows(check(lines), CONTRADICTED, 6, 0, phrase)
+
+
+@pytest.mark.parametrize(("one", "other"), [(0, 1), (1, 2), (2, 5), (4, 5)])
+def test_entries_reordered(one: int, other: int) -> None:
+    lines = sample(6).lines()
+    lines[one + 1], lines[other + 1] = lines[other + 1], lines[one + 1]
+    report = shows(check(lines), CONTRADICTED, 3, one, f"says that it is number {other}")
+    assert 26 in {each.step for each in report.findings}
+
+
+def test_recorded_at_set_back_and_signed() -> None:
+    """The service itself cannot date an entry before the one that it follows."""
+    ledger = sample(4)
+    ledger.append(at=MOMENT - timedelta(days=1))
+    shows(check(ledger.lines()), CONTRADICTED, 5, 4, "is before that of an earlier entry")
+
+
+# --- checkpoints and keys
+
+
+def test_two_tenants_checkpoints_exchanged() -> None:
+    """Even under one key for both: a key bears its ledger's name."""
+    mine, other = sample(6), sample(6, origin=ORIGIN[:-1] + "B")
+    lines = [evidence.header_line(mine.header()._replace(checkpoint=other.checkpoint())), *mine.lines()[1:]]
+    shows(check(lines), NOT_PROVEN, 21, None, "not signed by any of the keys")
+    both = [*PINNED, KEY.verifier(other.origin)]
+    shows(check(lines, both), CONTRADICTED, 4, 0, "prev is not the hash of the ledger's origin")
+    shows(check(other.lines()), NOT_PROVEN, 21, None, f"in the name of '{other.origin}'")
+    proven(check(other.lines(), both))
+
+
+def test_a_checkpoint_in_the_name_of_another_ledger() -> None:
+    other = ORIGIN[:-1] + "B"
+    note = sign_checkpoint(Checkpoint(other, 6, bytes(32)), [KEY]).replace(f"— {other} ", f"— {ORIGIN} ")
+    lines = [evidence.header_line(sample(6).header()._replace(checkpoint=note)), *sample(6).lines()[1:]]
+    shows(check(lines, [*PINNED, KEY.verifier(other)]), NOT_PROVEN, 21, None, "not signed by any of the keys")
+
+
+def test_a_file_that_brings_its_own_key() -> None:
+    forged = sample(6, key=SigningKey.generate())
+    report = shows(check(forged.lines()), NOT_PROVEN, 21, None, "Ask for the key of that ledger elsewhere")
+    assert (report.origin, report.start, report.counts.shown) == (None, None, 0)
+
+
+def test_a_signature_that_is_wrong() -> None:
+    ledger = sample(6)
+    for old, new in (("\n6\n", "\n7\n"), (ORIGIN + "\n", ORIGIN[:-1] + "B\n")):
+        header = ledger.header()._replace(checkpoint=ledger.checkpoint().replace(old, new, 1))
+        lines = [evidence.header_line(header), *ledger.lines()[1:]]
+        shows(check(lines), CONTRADICTED, 21, None, "the signature of")
+
+
+@pytest.mark.parametrize("note", ["", "\n", "no note", ORIGIN + "\n6\n", "\0\n\n— a b\n", "x" * 300_000])
+def test_a_checkpoint_that_is_none(note: str) -> None:
+    ledger = sample(6)
+    lines = [evidence.header_line(ledger.header()._replace(checkpoint=note)), *ledger.lines()[1:]]
+    shows(check(lines), NOT_PROVEN, 21, None, "the checkpoint cannot be read")
+
+
+def test_further_signatures_do_no_harm() -> None:
+    """Cosignatures stand there; and a rotated key may have signed beside the new one."""
+    ledger = sample(6)
+    second = SigningKey.generate()
+    note = sign_checkpoint(Checkpoint(ORIGIN, 6, cast("bytes", check(ledger.lines()).root)), [second, KEY])
+    lines = [evidence.header_line(ledger.header()._replace(checkpoint=note)), *ledger.lines()[1:]]
+    assert proven(check(lines)).signed_by == (str(PINNED[0]),)
+    assert len(proven(check(lines, [*PINNED, second.verifier(ORIGIN)])).signed_by) == 2
+
+
+# --- the range
+
+
+def test_a_range_beyond_the_checkpoint() -> None:
+    """Entries after the last signed one are nobody's word."""
+    ledger = sample(6)
+    lines = [evidence.header_line(ledger.header()._replace(checkpoint=ledger.checkpoint(4))), *ledger.lines()[1:]]
+    shows(check(lines), NOT_PROVEN, 22, None, "the checkpoint speaks of 4 entries only")
+
+
+@pytest.mark.parametrize("part", ["left", "tail"])
+def test_hashes_around_the_range(part: str) -> None:
+    ledger = sample(11)
+    header = ledger.header(3, 6)
+    good = list(header.left if part == "left" else header.tail)
+    for hashes in ([], good[:-1], [*good, good[0]], [bytes(32)] * 9, [bytes(32), *good[1:]], good[::-1]):
+        forged = header._replace(left=hashes) if part == "left" else header._replace(tail=hashes)
+        lines = [evidence.header_line(forged), *ledger.lines(header)[1:]]
+        if len(hashes) != len(good):
+            shows(check(lines), NOT_PROVEN, 22, None, "another number")
+        else:
+            shows(check(lines), CONTRADICTED, 26, None, "do not lead to the root")
+
+
+def test_entry_0_opens_the_ledger_that_is_meant() -> None:
+    for action, metadata, phrase in (
+        ("user.joined", {"origin": ORIGIN, "tenant_id": "acme"}, "opens no ledger"),
+        ("ledger.created", {"origin": "elsewhere/1", "tenant_id": "acme"}, "opens another ledger"),
+        ("ledger.created", {"origin": ORIGIN, "tenant_id": 7}, "opens another ledger"),
+        ("ledger.created", [], "opens another ledger"),
+        ("ledger.created", None, "opens"),
+    ):
+        ledger = Ledger()
+        ledger.append(action, {"metadata": metadata})
+        report = check(ledger.lines())
+        if metadata is None:
+            assert report.tenant_id is None
+        else:
+            shows(report, CONTRADICTED, 25, 0, phrase)
+
+
+def test_a_name_that_a_terminal_would_obey_is_printed_as_what_it_is() -> None:
+    ledger = Ledger()
+    ledger.append("ledger.created", {"metadata": {"origin": ORIGIN, "tenant_id": "\x1b[2Jacme\u202e\ud800"}})
+    text = str(proven(check(ledger.lines())))
+    assert "\\x1b[2Jacme\\u202e\\ud800" in text
+    text.encode()
+
+
+# --- erasures
+
+
+def erased_ledger() -> tuple[Ledger, int]:
+    ledger = sample(6)
+    erasure = ledger.erase((2, "actor"), (2, "context"))
+    ledger.append()
+    return ledger, erasure
+
+
+def test_an_erasure_is_proven_wherever_the_range_ends() -> None:
+    ledger, erasure = erased_ledger()
+    for start, stop in ((0, 8), (2, 3), (0, 7), (0, 6), (2, 8)):
+        report = proven(check(ledger.lines(ledger.header(start, stop))))
+        assert (report.counts.erased, [each.seq for each in report.erasures]) == (2, [erasure])
+
+
+def test_an_erasure_without_its_record() -> None:
+    ledger, _ = erased_ledger()
+    report = shows(check(ledger.lines(records=[])), NOT_PROVEN, 28, None, "2 disclosures are neither shown nor")
+    assert report.verdict == NOT_PROVEN
+
+
+def test_a_record_that_is_not_in_the_tree() -> None:
+    """Made up; of another ledger; of this one, after its checkpoint; with a proof of something else."""
+    ledger, erasure = erased_ledger()
+    honest = ledger.lines()
+    forged = sample(6)
+    forged.erase((2, "actor"), (2, "context"))
+    forged.append("user.joined")
+    good = ledger.record(erasure)
+    made_up = good._replace(entry=good.entry.replace(b"09:30:06", b"09:30:07"))
+    for record in (made_up, good._replace(proof=good.proof[:-1]), good._replace(proof=good.proof[::-1]),
+                   good._replace(proof=[*good.proof, bytes(32)]), good._replace(proof=ledger.record(erasure, 7).proof),
+                   good._replace(entry=good.entry.replace(b'"seq":6', b'"seq":7')),
+                   good._replace(entry=good.entry.replace(b'"seq":6', b'"seq":600'))):  # fmt: skip
+        lines = [honest[0], evidence.record_line(record), *honest[2:]]
+        report = check(lines)
+        assert any(each.step == 23 and "not in the ledger" in each.what for each in report.findings)
+        assert (report.verdict, report.counts.withheld) == (CONTRADICTED, 2)
+
+
+def test_a_record_that_records_something_else() -> None:
+    ledger = sample(6)
+    digests = list(re.findall(rb'"([A-Za-z0-9_-]{43})"', ledger.entries[2].entry)[:2])
+    listed = [each.decode() for each in digests]
+    ledger.entries[2] = ledger.entries[2]._replace(disclosures={})
+    for action, metadata, phrase in (
+        ("user.erased", {"digests": listed}, "it is 'user.erased'"),
+        ("ledger.erasure", {"digests": []}, "does not say what was erased"),
+        ("ledger.erasure", {"digests": [1]}, "does not say what was erased"),
+        ("ledger.erasure", {}, "does not say what was erased"),
+        ("ledger.erasure", listed, "does not say what was erased"),
+    ):
+        other = Ledger(entries=list(ledger.entries))
+        seq = other.append(action, {"metadata": metadata})
+        report = shows(check(other.lines(records=[seq])), CONTRADICTED, 23, seq, phrase)
+        assert report.counts.withheld == 2
+
+
+def test_a_record_whose_disclosure_is_another() -> None:
+    ledger, erasure = erased_ledger()
+    honest = ledger.lines()
+    for text in (OTHER, b"", b"\xff", b"x" * 50_000):
+        record = ledger.record(erasure)._replace(text=text)
+        report = check([honest[0], evidence.record_line(record), *honest[2:]])
+        shows(report, CONTRADICTED, 23, erasure, "was altered or added")
+
+
+def test_nothing_is_erased_before_it_was_recorded() -> None:
+    """A record accounts only for entries that come before it in the ledger."""
+    from indelible.ledger.disclosure import digest
+
+    later = disclose("actor", b'{"name": "Sarah"}', bytes([5, 0] * 8))
+    ledger = sample(4)
+    record = ledger.append("ledger.erasure", {"metadata": {"digests": [digest(later)]}}, actor=SYSTEM)
+    seq = ledger.append("user.joined", {"actor": {"name": "Sarah"}})
+    assert ledger.entries[seq].disclosures["actor"] == base64url.to_bytes(later)
+    proven(check(ledger.lines()))
+    ledger.entries[seq] = ledger.entries[seq]._replace(disclosures={})
+    shows(check(ledger.lines(records=[record])), NOT_PROVEN, 28, None, "1 disclosures are neither")
+
+
+def test_records_stand_in_their_place_and_once() -> None:
+    ledger = sample(6)
+    first, second = ledger.erase((2, "actor")), ledger.erase((2, "context"))
+    lines = ledger.lines()
+    proven(check(lines))
+    swapped = [lines[0], lines[2], lines[1], *lines[3:]]
+    shows(check(swapped), NOT_PROVEN, 23, first, "not in the order")
+    shows(check([lines[0], lines[1], *lines[1:]]), NOT_PROVEN, 23, first, "not in the order")
+    late = [lines[0], lines[1], *lines[3:], lines[2]]
+    shows(check(late), NOT_PROVEN, 20, None, "should be the file's end, and is not")
+    inside = [*lines[:2], lines[3], lines[2], *lines[4:]]
+    shows(check(inside), NOT_PROVEN, 20, 1, "should be this entry")
+    garbled = [lines[0], lines[1].replace(b'"proof"', b'"prof"'), *lines[2:]]
+    shows(check(garbled), NOT_PROVEN, 23, None, "line 2 is no erasure record")
+    assert second == first + 1
+
+
+# --- the earlier checkpoint
+
+
+def test_every_earlier_checkpoint_is_continued() -> None:
+    """Before, within and after the range, with the proof that each takes."""
+    ledger = sample(11)
+    for start, stop in ((0, 11), (3, 6), (4, 5), (0, 1)):
+        for size in range(1, 12):
+            lines = ledger.lines(ledger.header(start, stop, after=size))
+            assert proven(check(lines, after=ledger.checkpoint(size))).older_proven
+            bare = check(ledger.lines(ledger.header(start, stop)), after=ledger.checkpoint(size))
+            if start <= size <= stop or size == 11:
+                assert proven(bare).older_size == size
+            else:
+                shows(bare, NOT_PROVEN, 27, None, "export it again with --after")
+
+
+@pytest.mark.parametrize("size", [1, 2, 4, 5, 8, 9])
+def test_history_rewritten_and_signed_again_shows_against_an_earlier_checkpoint(size: int) -> None:
+    """The one forgery that the signing key can make, and what a kept checkpoint is for."""
+    kept = sample(9)
+    forged = Ledger()
+    forged.append("ledger.created", {"metadata": {"origin": ORIGIN, "format": 2, "tenant_id": "acme"}}, actor=SYSTEM)
+    while len(forged.entries) < 9:
+        forged.append("user.left")
+    for start, stop in ((0, 9), (5, 6)):
+        lines = forged.lines(forged.header(start, stop, after=size))
+        proven(check(lines, after=forged.checkpoint(size)))
+        report = check(lines, after=kept.checkpoint(size))
+        shows(report, CONTRADICTED, 27, None, "history was rewritten")
+        assert not report.older_proven
+
+
+def test_a_replayed_old_checkpoint_shows_against_a_newer_one() -> None:
+    """The newest entries left out, under a checkpoint that was true once."""
+    ledger = sample(9)
+    lines = ledger.lines(ledger.header(0, 6, size=6))
+    proven(check(lines))
+    shows(check(lines, after=ledger.checkpoint(9)), CONTRADICTED, 27, None, "it was longer")
+
+
+def test_an_earlier_checkpoint_that_cannot_be_relied_on() -> None:
+    ledger = sample(9)
+    other = sample(9, origin=ORIGIN[:-1] + "B")
+    mallory = sample(9, key=SigningKey.generate())
+    both = [*PINNED, KEY.verifier(other.origin)]
+    for kept, phrase in (
+        (mallory.checkpoint(4), "not signed by any of the keys"),
+        (ledger.checkpoint(4).replace("\n4\n", "\n5\n"), "the signature of"),
+        ("", "cannot be relied on"),
+        (other.checkpoint(4), "is of another ledger"),
+    ):
+        report = shows(check(ledger.lines(), both, after=kept), NOT_PROVEN, 27, None, phrase)
+        assert report.verdict == NOT_PROVEN
+
+
+def test_a_wrong_proof_for_an_earlier_checkpoint() -> None:
+    ledger = sample(11)
+    header = ledger.header(6, 9, after=3)
+    assert header.older is not None
+    for proof in ((), header.older.proof[:-1], (*header.older.proof, bytes(32)), header.older.proof[::-1]):
+        forged = header._replace(older=header.older._replace(proof=tuple(proof)))
+        lines = [evidence.header_line(forged), *ledger.lines(header)[1:]]
+        shows(check(lines, after=ledger.checkpoint(3)), CONTRADICTED, 27, None, "history was rewritten")
+
+
+def test_an_earlier_checkpoint_is_not_compared_with_entries_that_are_not_proven() -> None:
+    """An altered copy must not look like two signed histories."""
+    ledger = sample(9)
+    lines = altered(ledger, 1, b"usr_7", b"usr_8", chained=True)
+    report = shows(check(lines, after=ledger.checkpoint(5)), NOT_PROVEN, 27, None, "cannot be compared")
+    assert "history was rewritten" not in str(report)
+
+
+# --- files that are damaged, or none
+
+
+HONEST = ended(sample(6).lines())
+LINES = HONEST.splitlines(keepends=True)
+
+
+@pytest.mark.parametrize(
+    ("data", "phrase"),
+    [
+        (b"", "the file is empty"),
+        (b"\n", "no header"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 100, "no header"),
+        (b"\xff" * 3_000_000, "has more than 1048576 bytes"),
+        (b"{" * 100_000 + b"\n", "no header"),
+        (b"[" * 100_000 + b"]" * 100_000 + b"\n", "no header"),
+        (b'{"evidence":' * 300 + b"1" + b"}" * 300 + b"\n", "no header"),
+        (b'{"a":' + b"9" * 100_000 + b"}\n", "no header"),
+        (HONEST.replace(b"\n", b"\r\n"), "no header"),
+        (b"\xef\xbb\xbf" + HONEST, "no header"),
+        (b"\n" + HONEST, "no header"),
+        (b" " + HONEST, "no header"),
+        (HONEST + b"\n", "after the file's end"),
+        (HONEST + b" ", "after the file's end"),
+        (HONEST + HONEST, "after the file's end"),
+        (HONEST[:-1], "ends in the middle of line 8"),
+        (HONEST[:-1] + b"\r\n", "should be the file's end, and is not"),
+        (b"".join(LINES[:-1]), "without its end line"),
+        (b"".join(LINES[:4]), "without its end line"),
+        (LINES[0], "without its end line"),
+        (b"".join([*LINES[:3], LINES[3][:50]]), "ends in the middle of line 4"),
+        (b"".join([*LINES[:3], LINES[3].rstrip(), b" \n", *LINES[4:]]), "line 4 should be this entry"),
+        (b"".join([*LINES[:3], LINES[3].rstrip(), b"\r\n", *LINES[4:]]), "line 4 should be this entry"),
+        (b"".join([*LINES[:3], b"\n", *LINES[3:]]), "line 4 should be this entry"),
+        (b"".join([*LINES[:3], b'{"timestamp":{}}\n', *LINES[3:]]), "line 4 should be this entry"),
+        (b"".join([*LINES[:3], LINES[0], *LINES[3:]]), "line 4 should be this entry"),
+        (b"".join([*LINES[:3], b"x" * 2_000_000, b"\n", *LINES[3:]]), "line 4 has more than 1048576 bytes"),
+        (b"".join([*LINES[:-1], b'{"timestamp":{}}\n', LINES[-1]]), "line 8 should be the file's end"),
+        (b"".join([*LINES[:-1], LINES[-2], LINES[-1]]), "line 8 is an entry beyond the last one"),
+        (b"".join([*LINES[:-1], LINES[-1].replace(b":7,", b":8,")]), "speaks of 8 lines before it, and there are 7"),
+        (b"".join([*LINES[:-1], LINES[-1][:-10] + b"A" + LINES[-1][-9:]]), ""),
+        (b"".join([*LINES[:4], LINES[-1]]), "the entries 3 to 5 of the file's range are not in it"),
+        (b"".join([LINES[0], LINES[-1]]), "the entries 0 to 5 of the file's range are not in it"),
+        (b"".join(LINES[1:]), "no header"),
+    ],
+)  # fmt: skip
+def test_a_damaged_file_is_not_proven_and_says_where(data: bytes, phrase: str) -> None:
+    proven(check(HONEST))
+    report = check(data)
+    assert report.verdict in (NOT_PROVEN, CONTRADICTED)
+    assert any(each.step == 20 and phrase in each.what for each in report.findings), report.findings
+
+
+def test_a_garbled_line_does_not_make_the_other_entries_look_altered() -> None:
+    report = check(b"".join([*LINES[:3], LINES[3][5:], *LINES[4:]]))
+    assert {each.seq for each in report.findings} == {2, None}
+    assert report.verdict == NOT_PROVEN
+
+
+def test_an_entry_that_is_none_is_named() -> None:
+    ledger = sample(6)
+    for data in (b"{}", b"null", b'"x"', b"[" * 60_000, b"\xff", b'{"a":' * 5000 + b"1" + b"}" * 5000, b""):
+        lines = ledger.lines()
+        lines[3] = evidence.shown_line(data, [])
+        shows(check(lines), CONTRADICTED, 2, 2, "the entry ")
+
+
+def test_a_file_that_cannot_be_read_to_its_end() -> None:
+    class Failing(io.BytesIO):
+        def readline(self, size: int | None = -1, /) -> bytes:
+            if self.tell() > 2000:
+                raise OSError(5, "Input/output error")
+            return super().readline(size)
+
+    report = verify(cast("BinaryIO", Failing(HONEST)), PINNED)
+    shows(report, NOT_PROVEN, 20, None, "Input/output error")
+
+
+def test_findings_without_end_are_counted_and_not_kept() -> None:
+    ledger = Ledger()
+    ledger.append("ledger.created", {"metadata": {"origin": ORIGIN, "tenant_id": "acme"}}, actor=SYSTEM)
+    for _ in range(MAX_FINDINGS + 100):
+        ledger.append(targets=[Subject("team", "t1")])
+    lines = [line.replace(b"team", b"Team") for line in ledger.lines()]
+    report = check(lines)
+    assert (len(report.findings), report.contradicted) == (MAX_FINDINGS, MAX_FINDINGS + 100)
+    assert report.exit_code == 1
+    assert f"and {MAX_FINDINGS + 100 - 20:,} more" in str(report)
+
+
+def test_progress_is_told() -> None:
+    told: list[tuple[int, int]] = []
+    verify(io.BytesIO(HONEST), PINNED, progress=lambda done, entries: told.append((done, entries)))
+    assert told == [(6, 6)]
