@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from indelible.archive.directory import DirectoryArchive
-from indelible.cli import checkpoints
+from indelible.cli import signing
 from indelible.cli.worker import archive_of
 from indelible.ledger.checkpoint import Checkpoint, open_checkpoint
 from indelible.ledger.note import Verifier
@@ -31,7 +31,7 @@ SIGNS = {"INDELIBLE_SIGNING_KEY": KEY.pem()}
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoints, "_PATIENCE", timedelta(seconds=0.3))
+    monkeypatch.setattr(signing, "_PATIENCE", timedelta(seconds=0.3))
 
 
 def log(run: Command, tenant: str, times: int = 1) -> None:

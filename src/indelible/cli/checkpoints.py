@@ -3,29 +3,22 @@
 import asyncio
 import os
 from collections.abc import Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from indelible.archive import Archive, ArchiveError
-from indelible.catalog import Catalog
 from indelible.cli.database import DataDir, connected, database
 from indelible.cli.keys import signing_keys
 from indelible.cli.output import fail, note
-from indelible.cli.worker import CONNECTIONS, archive_of, signer
+from indelible.cli.signing import Checkpoints
+from indelible.cli.worker import CONNECTIONS
 from indelible.ledger.signing import SigningKey
 from indelible.settings import Settings
-from indelible.store import checkpoints
-from indelible.store.checkpoints import Refusal, Signed
-from indelible.store.session import Database
-from indelible.store.tenants import Ledger, ledgers
-from indelible.worker.signer import Refused
+from indelible.store.checkpoints import Signed
+from indelible.store.tenants import ledgers
 
 __all__ = ["checkpoint"]
-
-_PATIENCE = timedelta(seconds=10)
 
 
 def checkpoint(
@@ -45,9 +38,8 @@ def checkpoint(
     """
     settings = Settings.from_env(os.environ)
     keys = signing_keys(settings, data_dir, note)
-    archive = archive_of(settings, data_dir) if keys else None
     with database(settings, data_dir) as found:
-        signed, lacking = asyncio.run(_checkpoint(found.url, settings, tenant, keys, archive))
+        signed, lacking = asyncio.run(_checkpoint(found.url, settings, data_dir, keys, tenant))
     if out is None:
         typer.echo(signed.note, nl=False)
     else:
@@ -60,52 +52,22 @@ def checkpoint(
 
 
 async def _checkpoint(
-    url: str, settings: Settings, tenant: str, keys: Sequence[SigningKey], archive: Archive | None
+    url: str, settings: Settings, data_dir: Path, keys: Sequence[SigningKey], tenant: str
 ) -> tuple[Signed, bool]:
-    """A checkpoint, and whether it lacks entries."""
+    """A checkpoint, and whether it lacks entries, or speaks of others."""
     async with connected(url, size=CONNECTIONS) as opened:
         found = await ledgers(opened, tenant=tenant)
         if not found:
             fail(f"there is no tenant {tenant!r} yet; `indelible tenants list` names those there are")
         (ledger,) = found
-        if keys and (archive is not None or await _refusal(opened, ledger) is None):
-            try:
-                return await _sign(opened, settings, tenant, keys, archive), False
-            except Refused as refused:
-                note(f"indelible: {ledger.origin} is not signed: {refused}")
-        elif signed := await checkpoints.wait_for(opened, tenant, ledger.size, _PATIENCE):
-            return signed, False
-        elif refusal := await _refusal(opened, ledger):
-            note(f"indelible: {ledger.origin} is not signed since {refusal.since:%Y-%m-%d %H:%M} UTC: {refusal.reason}")
-        else:
-            note("indelible: no worker signed it within 10 seconds: is `indelible worker` running?")
-        latest = await checkpoints.latest(opened, tenant)
-        if latest is None:
+        source = Checkpoints(opened, settings, data_dir, keys, tenant)
+        signed = await source.covering(ledger.size)
+        if signed is None:
             fail(f"nothing was signed of the ledger of {tenant} yet")
-        # Where entries were deleted, it may well speak of more than there are.
-        if (lacking := ledger.size - latest.size) > 0:
-            note(f"This is the latest checkpoint. It lacks the newest {lacking:,} of {ledger.size:,} entries.")
-        else:
-            note(f"This is the latest checkpoint, of {latest.size:,} entries; the ledger has {ledger.size:,}.")
-        return latest, True
-
-
-async def _sign(
-    opened: Database, settings: Settings, tenant: str, keys: Sequence[SigningKey], archive: Archive | None
-) -> Signed:
-    """Raises `Refused`."""
-    signs = signer(opened, settings, Catalog.load(settings.catalog), keys, archive)
-    try:
-        signed = await signs.sign(tenant)
-    except ArchiveError as error:
-        fail(f"nothing is signed before the archive of checkpoints was read: {error}")
-    try:
-        await signs.publish()
-    except ArchiveError as error:
-        note(f"It is not in the archive of checkpoints yet: {error}")
-    return signed
-
-
-async def _refusal(opened: Database, ledger: Ledger) -> Refusal | None:
-    """Why a worker, which may know of an archive, does not sign it."""
-    return next((each for each in await checkpoints.refusals(opened) if each.tenant_id == ledger.tenant_id), None)
+        if source.is_in_vain:
+            # Where entries were deleted, it may well speak of more than there are.
+            if (lacking := ledger.size - signed.size) > 0:
+                note(f"This is the latest checkpoint. It lacks the newest {lacking:,} of {ledger.size:,} entries.")
+            else:
+                note(f"This is the latest checkpoint, of {signed.size:,} entries; the ledger has {ledger.size:,}.")
+        return signed, source.is_in_vain

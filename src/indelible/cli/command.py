@@ -14,6 +14,8 @@ from indelible.cli.checkpoints import checkpoint
 from indelible.cli.dev import dev
 from indelible.cli.erasing import erase
 from indelible.cli.events import list_events, log
+from indelible.cli.evidence import evidence
+from indelible.cli.exporting import export
 from indelible.cli.importing import import_events
 from indelible.cli.keys import keys
 from indelible.cli.output import note, say
@@ -43,8 +45,10 @@ app.command()(log)
 app.command("import")(import_events)
 app.command("list")(list_events)
 app.command()(verify)
+app.command()(export)
 app.command()(checkpoint)
 app.command()(erase)
+app.add_typer(evidence)
 app.add_typer(tenants)
 app.add_typer(keys)
 

@@ -1,0 +1,257 @@
+"""`indelible export`: a range of a tenant's ledger as a file that proves itself."""
+
+import asyncio
+import io
+import os
+import shlex
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Annotated, BinaryIO, cast
+
+import typer
+
+from indelible.cli.database import DataDir, connected, database
+from indelible.cli.keys import signing_keys
+from indelible.cli.output import Progress, fail, note, say
+from indelible.cli.signing import Checkpoints
+from indelible.cli.worker import CONNECTIONS
+from indelible.export.evidence import Scope, Summary, export_evidence
+from indelible.export.readme import readme
+from indelible.ledger import note as notes
+from indelible.ledger.checkpoint import Checkpoint
+from indelible.ledger.checkpoint import parse as parse_checkpoint
+from indelible.ledger.disclosure import GROUPS
+from indelible.ledger.entry import millis
+from indelible.ledger.filter import Filter
+from indelible.ledger.note import BadNote
+from indelible.ledger.signing import SigningKey
+from indelible.ledger.standalone import source
+from indelible.server.problems import Problem
+from indelible.server.query import TimelineQuery
+from indelible.settings import Settings
+
+__all__ = ["export"]
+
+
+def export(
+    tenant: Annotated[str, typer.Option(help="Whose ledger.", metavar="TENANT")],
+    out: Annotated[Path, typer.Option(help="The file to write: NAME.zip, or NAME.jsonl.", metavar="FILE")],
+    evidence: Annotated[bool, typer.Option("--evidence", help="As evidence, which is verified offline.")] = False,
+    since: Annotated[str | None, typer.Option(help="Occurred then or later: RFC 3339, or 7d.", metavar="TIME")] = None,
+    until: Annotated[str | None, typer.Option(help="Occurred before then.", metavar="TIME")] = None,
+    action: Annotated[
+        list[str] | None,
+        typer.Option(help="As all filters below it may be repeated; any of them will do.", metavar="ACTION"),
+    ] = None,
+    actor: Annotated[list[str] | None, typer.Option(help="The actor's id.", metavar="ID")] = None,
+    actor_type: Annotated[list[str] | None, typer.Option(help="user, system or api_key.", metavar="TYPE")] = None,
+    target: Annotated[list[str] | None, typer.Option(help="A target's id, not only the first's.", metavar="ID")] = None,
+    target_type: Annotated[list[str] | None, typer.Option(help="A target's type.", metavar="TYPE")] = None,
+    category: Annotated[
+        list[str] | None, typer.Option(help="auth, access, data, config or security.", metavar="CATEGORY")
+    ] = None,
+    operation: Annotated[
+        list[str] | None, typer.Option(help="created, updated, deleted or accessed.", metavar="OPERATION")
+    ] = None,
+    outcome: Annotated[list[str] | None, typer.Option(help="success, failure or denied.", metavar="OUTCOME")] = None,
+    source_: Annotated[
+        list[str] | None, typer.Option("--source", help="ui, admin_panel, api or background.", metavar="SOURCE")
+    ] = None,
+    start: Annotated[int, typer.Option("--from", min=0, help="The first entry's number.", metavar="N")] = 0,
+    stop: Annotated[int | None, typer.Option("--to", min=1, help="The number it ends before.", metavar="N")] = None,
+    hide: Annotated[
+        bool,
+        typer.Option("--hide", help="Entries outside of the filter as hashes only: then it is not proven complete."),
+    ] = False,
+    withhold: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Leave out a group of disclosures: {', '.join(GROUPS)}. May be repeated.", metavar="GROUP"),
+    ] = None,
+    after: Annotated[
+        Path | None,
+        typer.Option(help="An earlier checkpoint, to prove that nothing before it changed.", metavar="FILE"),
+    ] = None,
+    data_dir: DataDir = Path(".indelible"),
+) -> None:
+    """Write evidence: entries, disclosures, and all that proves them against a signed checkpoint.
+
+    The zip holds evidence.jsonl, verify.py, which needs nothing but Python, and a README for whoever verifies it. A
+    filter's entries are shown whole; the others are in the file without their personal parts, so that it can be checked
+    that the filter left out nothing that it should show.
+
+    The checkpoint is signed now if the signing key is set here; otherwise `indelible worker` is asked for it, and
+    waited for up to 10 seconds.
+
+    Exit code 0: written; 1: written, and what is stored contradicts what was signed of it; 2: could not be done.
+    """
+    if not evidence:
+        fail("give --evidence: there is no other kind of export yet")
+    if out.suffix not in (".zip", ".jsonl"):
+        fail(f"--out {str(out)!r}: the name has to end in .zip or .jsonl")
+    if not out.parent.is_dir():
+        fail(f"--out {str(out)!r}: there is no directory {str(out.parent)!r}")
+    if stop is not None and stop <= start:
+        fail(f"--to {stop}: the range begins with --from {start} and ends before --to, so it is empty")
+    beside = out.with_name("verify.py") if out.suffix == ".jsonl" else None
+    for path in filter(None, (out, beside)):
+        if path.exists() and not (path == beside and _is_ours(path)):
+            fail(f"{path} exists already, and is not overwritten")
+    if unknown := set(withhold or ()) - set(GROUPS):
+        fail(f"--withhold {min(unknown)!r}: there is no such group; there are {', '.join(GROUPS)}")
+    filters = {
+        "action": action, "actor_id": actor, "actor_type": actor_type, "target_id": target, "target_type": target_type,
+        "category": category, "operation": operation, "outcome": outcome, "source": source_,
+    }  # fmt: skip
+    where, recorded_since = _filter(tenant, filters, since, until)
+    if hide and where is None:
+        fail("--hide is about entries outside of a filter: give one as well")
+    scope = Scope(start, stop, recorded_since, where, hide, frozenset(withhold or ()), _older(after))
+    settings = Settings.from_env(os.environ)
+    keys = signing_keys(settings, data_dir, note)
+    with database(settings, data_dir) as found, _opened(out) as file:
+        summary = asyncio.run(_export(settings, data_dir, found.url, tenant, keys, scope, file))
+    if beside and not beside.exists():
+        try:
+            beside.write_bytes(source().encode())
+        except OSError as error:
+            fail(f"{out} is written, but {beside} cannot be: {error.strerror}")
+    _say(out, summary, filtered=where is not None)
+    if summary.faults:
+        for fault in summary.faults:
+            note(f"indelible: {fault}")
+        note("The file holds what is stored, and does not verify. `indelible verify` says where it was altered.")
+        raise typer.Exit(1)
+
+
+async def _export(
+    settings: Settings,
+    data_dir: Path,
+    url: str,
+    tenant: str,
+    keys: Sequence[SigningKey],
+    scope: Scope,
+    file: BinaryIO,
+) -> Summary:
+    # It begins to measure with the first entries: the checkpoint may have to be waited for.
+    progress = cache(lambda: Progress("writing", " entries"))
+    async with connected(url, size=CONNECTIONS + 2) as opened:
+        signing = Checkpoints(opened, settings, data_dir, keys, tenant)
+
+        async def signed(size: int) -> str | None:
+            found = await signing.covering(size)
+            return found.note if found else None
+
+        def show(done: int, total: int) -> None:
+            progress()(done, total)
+
+        try:
+            return await export_evidence(opened, tenant, file, scope, signed, show)
+        finally:
+            progress().close()
+
+
+def _say(out: Path, summary: Summary, *, filtered: bool) -> None:
+    point = summary.checkpoint
+    matching = f", {summary.shown:,} matching the filter" if filtered else ""
+    say(f"{out}: entries {summary.start:,} to {summary.stop - 1:,} of {point.origin}{matching}")
+    if not summary.faults:
+        name, where = ("evidence.jsonl", "     (both out of the zip)") if out.suffix == ".zip" else (out.name, "")
+        say(f"Proven against the checkpoint at {point.size:,} entries. To verify it, offline:")
+        say(f"  indelible evidence verify {shlex.quote(str(out))} --key VKEY")
+        say(f"  python3 verify.py {shlex.quote(name)} --key VKEY{where}")
+        say("The VKEY must come from elsewhere than this file: `indelible keys vkeys` prints it for publication.")
+    if summary.size > point.size:
+        note(
+            f"Entries from {point.size:,} on are not signed, and not in the file: is `indelible worker` running, and "
+            "does it sign this ledger?"
+        )
+
+
+def _filter(
+    tenant: str, lists: dict[str, list[str] | None], since: str | None, until: str | None
+) -> tuple[Filter | None, datetime | None]:
+    given = [("tenant_id", tenant)]
+    given += [(name, value) for name, values in lists.items() for value in values or ()]
+    given += [(name, value) for name, value in (("since", since), ("until", until)) if value is not None]
+    try:
+        where = TimelineQuery.parse(given, now=datetime.now(UTC)).where
+    except Problem as problem:
+        fail(problem.details.detail)
+    if len(given) == 1:
+        return None, None
+    lists_ = {name: frozenset(values) for name, values in where.equal.items()}
+    return Filter(**lists_, since=_ceiling(where.since), until=_ceiling(where.until)), where.since
+
+
+def _ceiling(moment: datetime | None) -> str | None:
+    """The first millisecond that is not before `moment`: entries tell milliseconds, and both bounds look from below."""
+    return None if moment is None else millis(moment + timedelta(microseconds=999))
+
+
+def _older(path: Path | None) -> Checkpoint | None:
+    if path is None:
+        return None
+    try:
+        return parse_checkpoint(notes.parse(path.read_bytes()).text)
+    except OSError as error:
+        fail(f"--after {str(path)!r} cannot be read: {error.strerror}")
+    except BadNote as error:
+        fail(f"--after {str(path)!r} is no checkpoint: {error}")
+
+
+def _is_ours(path: Path) -> bool:
+    return path.is_file() and path.read_bytes() == source().encode()
+
+
+@contextmanager
+def _opened(out: Path) -> Iterator[BinaryIO]:
+    """Where the evidence goes. The file gets its name when all of it is there; whatever happens before leaves none."""
+    part = out.with_name(out.name + ".part")
+    try:
+        file = part.open("xb")
+    except FileExistsError:
+        fail(f"{part} is left from an export that was killed, or one is writing it: remove it, or name another --out")
+    except OSError as error:
+        fail(f"{out} cannot be written: {error.strerror}")
+    try:
+        with file:
+            if out.suffix == ".zip":
+                yield from _zipped(file)
+            else:
+                yield file
+            file.flush()
+            os.fsync(file.fileno())
+        _name(part, out)
+    except FileExistsError:
+        fail(f"{out} exists already, and is not overwritten")
+    except OSError as error:
+        fail(f"{out} cannot be written: {error.strerror}")
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _zipped(file: BinaryIO) -> Iterator[BinaryIO]:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as folder:
+        folder.writestr("README.txt", readme())
+        folder.writestr("verify.py", source())
+        with (
+            folder.open("evidence.jsonl", "w", force_zip64=True) as member,
+            io.BufferedWriter(cast("io.RawIOBase", member), 1 << 20) as buffered,
+        ):
+            yield buffered
+
+
+def _name(part: Path, out: Path) -> None:
+    """Raises `FileExistsError` where there is such a file by now."""
+    try:
+        os.link(part, out)  # unlike a rename it never replaces a file
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        if out.exists():
+            raise FileExistsError(out) from None
+        part.rename(out)
