@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """Verifies an evidence file of an audit log, offline, with nothing but Python 3.11 or newer.
 
-    python3 verify.py evidence.jsonl --key VKEY
+    python3 -I verify.py evidence.zip --key VKEY
+
+Give it the zip as you got it, and keep -I: it has Python take modules from its own library, and never what a zip put
+into the folder that it was unpacked in.
 
 VKEY is the public key of the ledger. Have it from whoever vouches for the log, not from where the file is from: the key
 decides what is believed. --help lists the options. Exit code 0: proven; 1: contradicted; 2: not proven.
@@ -11,10 +14,16 @@ SHA-256 with that of the published one. It is put together from the modules of `
 check by the numbers of docs/format.md; a verifier of your own can be written from that page.
 """
 
+import sys
+
+if __name__ == "__main__" and not sys.flags.safe_path:
+    # Without -I Python looks for modules in this file's folder first, where somebody else may have put some.
+    del sys.path[0]
+
 import argparse
 import json
 import re
-import sys
+import stat
 import time
 import zipfile
 import zlib
@@ -39,7 +48,10 @@ from zipfile import BadZipFile
 
 
 _URLSAFE = bytes.maketrans(b"+/", b"-_")
-_STANDARD = bytes.maketrans(b"-_", b"+/")
+_STANDARD = bytes.maketrans(b"-_+/=", b"+/!!!")  # what belongs to the standard alphabet alone is no character here
+_PADDING = (b"", b"!", b"==", b"=")  # there is no text of 4n + 1 characters
+_LAST = (b"", b"", b"AQgw", b"AEIMQUYcgkosw048")
+"""By how many characters there are beyond a multiple of four: those that leave no bit set beyond the last byte."""
 
 
 # The functions do not call each other: an append and a verification do this a dozen times an event.
@@ -62,13 +74,12 @@ def base64url_decode(text: str) -> bytes:
 def base64url_from_bytes(text: bytes) -> bytes:
     """What the text, ASCII, stands for. Raises `ValueError` for whatever `to_bytes` would not have written.
 
-    Python's decoder skips characters it does not know and ignores stray bits at the end, so that many
-    texts decode to the same bytes; only one of them is accepted here.
+    Many texts decode to the same bytes, as bits at the end may be to spare; only the one without any is accepted here.
     """
-    data = a2b_base64(text.translate(_STANDARD) + b"=" * (-len(text) % 4))
-    if b2a_base64(data, newline=False).translate(_URLSAFE, b"=") != text:
+    beyond = len(text) & 3
+    if beyond and text[-1] not in _LAST[beyond]:
         raise ValueError("not canonical base64url")
-    return data
+    return a2b_base64(text.translate(_STANDARD) + _PADDING[beyond], strict_mode=True)
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -236,6 +247,12 @@ class Frontier:
 GROUPS = ("actor", "changes", "context", "metadata", "targets")
 """The groups of an event that are disclosed, at most one disclosure each."""
 
+MAX_DEPTH = 68
+"""Arrays and objects within one another, the disclosure's own array among them.
+
+The service takes 65 in `from` or `to` of a change, which is in an object, in an object, in that array.
+"""
+
 
 def text_digest(text: bytes) -> str:
     """The same of the disclosure's text, as ASCII."""
@@ -246,12 +263,12 @@ def open_text(text: bytes) -> tuple[str, Any]:
     """The name and value of the disclosure of this text (ASCII).
 
     Raises `ValueError` unless it is canonical base64url of what `disclose` writes: a salt, a name, and a value that is
-    JSON.
+    JSON, no deeper than `MAX_DEPTH`.
     """
     try:
         found = base64url_from_bytes(text).decode()
         head = _HEAD.match(found)
-        if head is not None:
+        if head is not None and not (len(found) > _FLAT and _is_too_deep(found)):
             value, end = _scan(found, head.end())
             if found[end:] == "]":
                 return head[1], value
@@ -260,12 +277,29 @@ def open_text(text: bytes) -> tuple[str, Any]:
     raise ValueError("a disclosure is base64url of a JSON array of salt, name and value")
 
 
+def _is_too_deep(text: str) -> bool:
+    """Of a JSON text; of any other text it may say anything."""
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return False
+    depth = 0
+    for token in _NESTING.finditer(text):
+        if token[0] in "[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                return True
+        elif token[0] in "]}":
+            depth -= 1
+    return False
+
+
 def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is not JSON")
 
 
 # A salt of 16 bytes: the last character has four bits to spare.
 _HEAD = re.compile(r'\["[A-Za-z0-9_-]{21}[AQgw]","([^"\\]*)",')
+_FLAT = 2 * MAX_DEPTH  # a text that is no longer has no room for so many pairs of brackets
+_NESTING = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[][{}]', re.DOTALL)  # what is in a string does not count
 # Not json.loads: a verifier opens three disclosures an entry, and half of that time went by around the scanner.
 _scan = json.JSONDecoder(parse_constant=_refuse).scan_once
 
@@ -744,6 +778,10 @@ class Unsigned(BadNote):
     """None of the keys that the caller trusts has signed the note."""
 
 
+class WrongSignature(BadNote):
+    """A signature in the name of a key that the caller trusts is not that key's."""
+
+
 class Signature(NamedTuple):
     """A signature line. Which algorithm `signature` is of, only the key's owner knows."""
 
@@ -840,7 +878,7 @@ def note_open_note(data: bytes, verifiers: Sequence[Verifier]) -> tuple[str, tup
     """The text of a note, and which of `verifiers` signed it: at least one.
 
     Lines of other keys are ignored, as the format asks: cosignatures stand there. Raises `BadNote` for what is no note
-    and where a signature of one of `verifiers` is wrong, `Unsigned` where there is none.
+    (`WrongSignature`) where a signature of one of `verifiers` is wrong, `Unsigned` where there is none.
     """
     found = note_parse(data)
     signed = found.text.encode()
@@ -849,7 +887,7 @@ def note_open_note(data: bytes, verifiers: Sequence[Verifier]) -> tuple[str, tup
         known = [v for v in verifiers if (v.name, v.key_id) == (line.name, line.key_id)]
         valid = [v for v in known if v.verify(signed, line.signature)]
         if known and not valid:
-            raise BadNote(f"the signature of {line.name} is wrong: the note was altered, or the signature was")
+            raise WrongSignature(f"the signature of {line.name} is wrong: the note was altered, or the signature was")
         signers += [v for v in valid if v not in signers]
     if not signers:
         raise Unsigned("the note is not signed by any of the keys that are trusted here")
@@ -920,7 +958,8 @@ def checkpoint_parse(body: str) -> Checkpoint:
 def checkpoint_open_checkpoint(data: bytes, verifiers: Sequence[Verifier]) -> tuple[Checkpoint, tuple[Verifier, ...]]:
     """A checkpoint, and which of `verifiers` signed it: at least one, under the ledger's own name.
 
-    So a key that is pinned for one ledger says nothing of another one. Raises `BadNote`, and its subclass `Unsigned`.
+    So a key that is pinned for one ledger says nothing of another one. Raises `BadNote` and its subclasses, as
+    `note.open_note` does.
     """
     body, signers = note_open_note(data, verifiers)
     found = checkpoint_parse(body)
@@ -952,6 +991,16 @@ _LISTS = (
     "action", "actor_id", "actor_type", "category", "operation", "outcome", "source", "target_id", "target_type",
 )
 _TIMES = ("since", "until")
+
+_WORDS = {
+    "action": "the action",
+    "actor_id": "the actor's id",
+    "actor_type": "the actor's type",
+    "category": "the category",
+    "operation": "the operation",
+    "outcome": "the outcome",
+    "source": "the source",
+}
 
 
 class BadFilter(ValueError):
@@ -999,6 +1048,20 @@ class Filter(NamedTuple):
             for target in entry.targets
         )
 
+    def __str__(self) -> str:
+        """What an entry has to be, in words: every member, and every value."""
+        said = [f"{words} is {_any_of(values)}" for name, words in _WORDS.items() if (values := getattr(self, name))]
+        if self.target_id and self.target_type:
+            said.append(f"one target's id is {_any_of(self.target_id)} and its type {_any_of(self.target_type)}")
+        elif self.target_id or self.target_type:
+            name, values = ("id", self.target_id) if self.target_id else ("type", self.target_type)
+            said.append(f"a target's {name} is {_any_of(values)}")
+        if self.since is not None:
+            said.append(f"it occurred at {self.since} or later")
+        if self.until is not None:
+            said.append(f"it occurred before {self.until}")
+        return ", and ".join(said)
+
     def to_json(self) -> dict[str, Json]:
         """What `parse` reads."""
         lists: dict[str, Json] = {name: sorted(values) for name in _LISTS if (values := getattr(self, name))}
@@ -1021,6 +1084,11 @@ def filter_parse(value: Json) -> Filter:
         else:
             raise BadFilter(f"the filter asks for {name!r}, which is not known here")
     return Filter(**members)
+
+
+def _any_of(values: frozenset[str]) -> str:
+    # Quoted and escaped by Python, so that no value can pass for the words around it.
+    return " or ".join(map(repr, sorted(values)))
 
 
 def _texts(name: str, wanted: Json) -> frozenset[str]:
@@ -1327,7 +1395,8 @@ class Chain:
         for place in self._missing.values():
             missing[place] = missing.get(place, 0) + 1
         for (seq, digests), count in missing.items():
-            what = f"{count} of {digests} disclosures are missing, and no erasure of them is recorded"
+            verb, them = ("is", "it") if count == 1 else ("are", "them")
+            what = f"{count} of its {digests} personal parts {verb} missing, and no erasure of {them} is recorded"
             self._contradict(6, seq, what)
         self._missing.clear()
 
@@ -1341,11 +1410,18 @@ class Chain:
             self._contradict(3, seq, f"the entry says that it is number {found.seq}: entries were moved or swapped")
         # 4. It names the entry before it by hash.
         if found.prev != self._prev and self._prev is not None:
-            before = f"entry {seq - 1}" if seq else "the ledger's origin"
-            self._contradict(4, seq, f"prev is not the hash of {before}: one of the two was altered, moved or replaced")
+            if seq:
+                what = f"entry {seq - 1} is broken: one of the two was altered, moved or replaced"
+            else:
+                what = "the ledger's origin is broken: it was altered or moved, or is another ledger's"
+            self._contradict(4, seq, f"the seal that ties it to {what}")
         # 5. It was not recorded before the entry before it. (Times of one form compare as texts.)
         if found.recorded_at < self.recorded_at:
-            self._contradict(5, seq, f"recorded_at {found.recorded_at} is before that of an earlier entry")
+            what = (
+                f"it claims to have been recorded at {found.recorded_at}, and an entry that precedes it at "
+                f"{self.recorded_at}: time does not run backwards"
+            )
+            self._contradict(5, seq, what)
         else:
             self.recorded_at = found.recorded_at
 
@@ -1374,17 +1450,24 @@ def open_all(found: Entry, texts: Iterable[bytes]) -> Opened:
         try:
             name, value = open_text(text)
         except ValueError:
-            name = "?"
+            name = ""
         digest = text_digest(text)
         if digest not in missing:
-            faults.append(f"the disclosure {name!r} was altered or added: the entry has no digest for it")
+            faults.append(f"{_part(name)} was altered or added: it is not what was sealed with the entry")
             continue
         missing.remove(digest)
-        if name not in GROUPS or name in values:
-            faults.append(f"the disclosure {name!r} is of no known group, or there twice")
+        if name not in GROUPS:
+            faults.append(f"{_part(name)} is of no known group")
+        elif name in values:
+            faults.append(f"{_part(name)} is there twice")
         else:
             values[name] = value
     return Opened(values, missing, faults)
+
+
+def _part(name: str) -> str:
+    # Names that are not known may be anything, and are not repeated.
+    return f"its personal part '{name}'" if name in GROUPS else "a personal part of it"
 
 
 def erased_digests(disclosed: dict[str, Any]) -> Sequence[str] | None:
@@ -1399,10 +1482,17 @@ def erased_digests(disclosed: dict[str, Any]) -> Sequence[str] | None:
 # evidence_reader
 #
 # Reading an evidence file, line by line; step 20 of docs/format.md.
+#
+# The file is whole: each line is of a known form and in its place, and the last one counts and hashes those before it.
 
 
 # What files, and files inside of a zip, raise when they are damaged.
 _DAMAGED = (OSError, EOFError, BadZipFile, zlib.error)
+
+_SAVED_AGAIN = (
+    ". It may have been one: an editor or a mail program that saves a file again can change it, the ends of its lines "
+    "for instance. Get the file again"
+)
 
 
 class Unreadable(ValueError):
@@ -1441,22 +1531,31 @@ class Reader:
         self._line = line
         return line
 
+    def header(self) -> Header:
+        """What the first line says."""
+        line = self.next()
+        try:
+            return evidence_cut_header(line)
+        except BadLine as error:
+            hint = _SAVED_AGAIN if EVIDENCE_VERSION.encode() in line else ""
+            raise Unreadable(f"the first line is no header of an evidence file: {error}{hint}") from None
+
     def end(self) -> None:
         """Checks that the line just read is the end, that it speaks of those before it, and that nothing follows."""
         if self._line.startswith((ENTRY, HIDDEN)):
-            raise Unreadable(f"line {self.lines} is an entry beyond the last one that the file's header speaks of")
+            raise Unreadable(f"line {self.lines} is one entry more than the file's first line announces")
         try:
             end = evidence_cut_end(self._line)
         except BadLine as error:
             raise Unreadable(f"line {self.lines} should be the file's end, and is not: {error}") from None
         if end.lines != self.lines - 1:
             raise Unreadable(
-                f"the file's end speaks of {end.lines} lines before it, and there are {self.lines - 1}: "
+                f"the file's end counts {end.lines} lines before it, and there are {self.lines - 1}: "
                 "it was damaged or altered; get it again"
             )
         if end.digest != self._hash.digest():
             raise Unreadable(
-                "the file's lines do not have the hash that its end gives: it was damaged or altered, which other "
+                "the file is not as it was when its last line was written: it was damaged or altered, which other "
                 "findings may come of; get it again"
             )
         try:
@@ -1480,6 +1579,24 @@ _SHOWN = 20
 """Findings in the text; the JSON has all that are kept."""
 
 Kind = Literal["contradicted", "not proven"]
+
+_FOLLOW = "its entries do not follow one from another"
+_UNSIGNED = "its entries are not those that were signed"
+_FALSE = {
+    2: "there are entries in it that no ledger has",
+    3: _FOLLOW,
+    4: _FOLLOW,
+    5: _FOLLOW,
+    6: "personal parts in it are not those that were recorded",
+    7: _UNSIGNED,
+    21: "its checkpoint is not one that was signed",
+    23: "an erasure record in it is not the ledger's",
+    24: "what it shows is not what its filter asks for",
+    25: "its entry 0 is not that of this ledger",
+    26: _UNSIGNED,
+    27: "the ledger does not continue the earlier checkpoint",
+}
+"""What a contradiction says of the file, by its step."""
 
 
 class Finding(NamedTuple):
@@ -1526,20 +1643,25 @@ class Report:
     root: bytes | None = None
     signed_by: tuple[str, ...] = ()
     """The vkeys, out of those that the caller trusts."""
-    filter: dict[str, Json] | None = None
+    filter: Filter | None = None
     older_size: int | None = None
     """Of the earlier checkpoint that the caller gave."""
     older_proven: bool = False
+    complete_from: str | None = None
+    """When the first entry was recorded of which more than the hash is given."""
     complete_until: str | None = None
+    """And the last one."""
     counts: Counts = field(default_factory=Counts)
     erasures: list[Erasure] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     contradicted: int = 0
     not_proven: int = 0
+    _contradicted_steps: set[int] = field(default_factory=set, init=False)
 
     def find(self, kind: Kind, step: int, seq: int | None, what: str) -> None:
         if kind == "contradicted":
             self.contradicted += 1
+            self._contradicted_steps.add(step)
         else:
             self.not_proven += 1
         if len(self.findings) < MAX_FINDINGS:
@@ -1559,39 +1681,54 @@ class Report:
     def statement(self) -> str:
         """What the verdict means, in sentences."""
         if self.verdict == "contradicted":
+            # In the order of the steps, each once.
+            false = dict.fromkeys(_FALSE[step] for step in sorted(self._contradicted_steps))
             return (
-                "This file contradicts itself, the checkpoint or an earlier one. "
-                "What it shows must not be taken for what was recorded."
+                f"This is not what an honest ledger gives: {'; '.join(false)}. "
+                "What the file shows must not be taken for what was recorded."
             )
         if self.verdict == "not proven":
             return "Something that is needed to prove this file is missing. Nothing in it is proven as a whole."
-        parts = [
-            f"{self._range()} of the ledger {self.origin} are exactly those that its key signed at a size of "
-            f"{self.size:,} entries: none was altered, moved, added or left out.",
-            *self._exceptions(),
-        ]
+        parts = [self._range(), *self._exceptions()]
         if self.older_proven:
-            parts.append(f"The ledger continues the one of {self.older_size:,} entries of the earlier checkpoint.")
-        if self.complete_until is None:
-            parts.append("No entry is shown, so nothing is said of when they were recorded.")
-        else:
-            parts.append(f"Complete up to {self.complete_until}; nothing is claimed after it.")
-        return " ".join(parts)
+            older = counted(self.older_size or 0, "entry", "entries")
+            parts.append(f"The ledger continues the one of {older} of the earlier checkpoint.")
+        return " ".join([*parts, self._times()])
 
     def _range(self) -> str:
-        if self.start is None or self.stop is None:
-            return "No entries"
-        return f"Entries {self.start:,} to {self.stop - 1:,}"
+        start, last = self.start or 0, (self.stop or 0) - 1
+        by = f"its key signed at a size of {counted(self.size or 0, 'entry', 'entries')}"
+        if start == last:
+            which = f"Entry {start:,} of the ledger {self.origin}"
+            return f"{which} is exactly the one that {by}: it was not altered or moved."
+        return (
+            f"Entries {start:,} to {last:,} of the ledger {self.origin} are exactly those that {by}: none was altered, "
+            "moved, added or left out."
+        )
+
+    def _times(self) -> str:
+        if self.complete_from is None or self.complete_until is None:
+            return "No entry is shown, so nothing is said of when they were recorded."
+        if self.start == 0:
+            return f"Complete from the ledger's beginning up to {self.complete_until}; nothing is claimed after it."
+        return (
+            f"Complete from {self.complete_from} up to {self.complete_until}; entries before number {self.start:,} are "
+            "not this file's subject, and nothing is claimed after its last one."
+        )
 
     def _exceptions(self) -> list[str]:
         parts = []
         counts = self.counts
         if self.filter is not None:
-            parts.append(f"{counts.shown:,} of them match the filter and are shown with what they disclose.")
-        if counts.hidden:
+            match, are, their = ("matches", "is", "its") if counts.shown == 1 else ("match", "are", "their")
             parts.append(
-                f"{counts.hidden:,} of them are hidden: that none of these matches the filter is not proven, "
-                "and was accepted."
+                f"{counts.shown:,} of them {match} the filter ({self.filter}) and {are} shown with {their} personal "
+                "parts. Compare this filter with what you asked for."
+            )
+        if counts.hidden:
+            are, differ = ("is", "this one does not match") if counts.hidden == 1 else ("are", "none of these matches")
+            parts.append(
+                f"{counts.hidden:,} of them {are} hidden: that {differ} the filter is not proven, and was accepted."
             )
         if counts.erased:
             parts.append(f"Personal parts that were erased, as the ledger itself records: {counts.erased:,}.")
@@ -1612,8 +1749,9 @@ class Report:
             "size": self.size,
             "root": None if self.root is None else base64url_encode(self.root),
             "signed_by": list(self.signed_by),
-            "filter": self.filter,
+            "filter": None if self.filter is None else self.filter.to_json(),
             "after": None if self.older_size is None else {"size": self.older_size, "proven": self.older_proven},
+            "complete_from": self.complete_from,
             "complete_until": self.complete_until,
             "entries": {"shown": counts.shown, "bare": counts.bare, "hidden": counts.hidden},
             "disclosures": {"ok": counts.disclosed, "erased": counts.erased, "withheld": counts.withheld},
@@ -1633,29 +1771,48 @@ class Report:
         lines = [self.verdict.upper(), "", self.statement, ""]
         if self.origin is not None:
             lines += [
-                f"ledger       {self.origin}",
-                *([] if self.tenant_id is None else [f"tenant       {_plain(self.tenant_id)}"]),
-                *[f"signed by    {vkey}" for vkey in self.signed_by],
+                _line("ledger", self.origin),
+                *([] if self.tenant_id is None else [_line("tenant", _plain(self.tenant_id))]),
+                *[_line("signed by", vkey) for vkey in self.signed_by],
             ]
         if self.start is not None:
-            counts = self.counts
-            lines += [
-                f"entries      {self.start:,} to {(self.stop or 0) - 1:,} of {self.size:,}: {counts.shown:,} shown, "
-                f"{counts.bare:,} outside of the filter, {counts.hidden:,} hidden",
-                f"disclosures  {counts.disclosed:,} shown, {counts.erased:,} erased, {counts.withheld:,} withheld",
-            ]
+            lines += self._contents()
         lines += [
-            f"erasure      recorded by entry {each.seq} at {each.recorded_at}: {each.disclosures:,} disclosures here"
+            _line(
+                "erasure",
+                f"recorded by entry {each.seq} at {each.recorded_at}: "
+                f"{counted(each.disclosures, 'personal part', 'personal parts')} here",
+            )
             for each in self.erasures[:_SHOWN]
         ]
         if (more := len(self.erasures) - _SHOWN) > 0:
-            lines.append(f"             and {more:,} more")
+            lines.append(_line("", f"and {more:,} more"))
         for each in self.findings[:_SHOWN]:
             where = "file" if each.seq is None else f"entry {each.seq}"
             lines.append(f"{each.kind}, {where} (step {each.step}): {each.what}")
         if (more := self.contradicted + self.not_proven - _SHOWN) > 0:
             lines.append(f"and {more:,} more")
         return "\n".join(lines) + "\n"
+
+    def _contents(self) -> list[str]:
+        counts = self.counts
+        shown = f"{self.start:,} to {(self.stop or 0) - 1:,} of {self.size:,}: {counts.shown:,} shown"
+        filters = []
+        if self.filter is not None:
+            filters = [_line("filter", str(self.filter))]
+            shown += f", {counts.bare:,} outside of the filter, {counts.hidden:,} hidden"
+        elif counts.bare or counts.hidden:
+            shown += f", {counts.bare:,} without personal parts, {counts.hidden:,} hidden"
+        parts = f"{counts.disclosed:,} shown, {counts.erased:,} erased, {counts.withheld:,} withheld"
+        return [*filters, _line("entries", shown), _line("personal parts", parts)]
+
+
+def counted(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
+
+
+def _line(name: str, value: str) -> str:
+    return f"{name:<14}  {value}"
 
 
 def _plain(text: str) -> str:
@@ -1664,15 +1821,131 @@ def _plain(text: str) -> str:
 
 
 # ----------------------------------------------------------------------------------------------------------------------
+# evidence_checkpoints
+#
+# The checkpoint of an evidence file, and an earlier one that was kept: steps 21 and 27 of docs/format.md.
+
+
+# 21. The checkpoint is signed by a trusted key, whose name is the ledger's.
+
+
+def open_signed(data: bytes, keys: Sequence[Verifier], report: Report) -> Checkpoint | None:
+    """The file's checkpoint; None where it is not one of a ledger whose key is trusted."""
+    try:
+        names = sorted({each.name for each in note_parse(data).signatures})
+    except BadNote as error:
+        report.find("not proven", 21, None, f"the checkpoint in this file cannot be read: {error}")
+        return None
+    try:
+        signed, signers = checkpoint_open_checkpoint(data, keys)
+    except Unsigned:
+        what = (
+            f"the checkpoint in this file is not signed with {_given(keys)}, but with another one, in the name of "
+            f"{', '.join(map(repr, names[:3]))}. Ask for the key of that ledger elsewhere than where the file is from, "
+            "and give it with --key"
+        )
+        report.find("not proven", 21, None, what)
+        return None
+    except WrongSignature:
+        what = "the checkpoint in this file was altered or made up: the signature on it is not that of its key"
+        report.find("contradicted", 21, None, what)
+        return None
+    except BadNote as error:
+        report.find("contradicted", 21, None, str(error))
+        return None
+    report.origin, report.size, report.root = signed
+    report.signed_by = tuple(map(str, signers))
+    return signed
+
+
+# 27. The ledger continues the one of the earlier checkpoint.
+
+
+def open_older(data: bytes, keys: Sequence[Verifier], origin: str, report: Report) -> Checkpoint | None:
+    """The earlier checkpoint; None where nothing can be held against it."""
+    try:
+        older, _ = checkpoint_open_checkpoint(data, keys)
+    except Unsigned:
+        what = f"the earlier checkpoint cannot be relied on: it is not signed with {_given(keys)}"
+    except WrongSignature:
+        what = "the earlier checkpoint cannot be relied on: the signature on it is not that of its key"
+    except BadNote as error:
+        what = f"the earlier checkpoint cannot be relied on: {error}"
+    else:
+        if older.origin == origin:
+            report.older_size = older.size
+            return older
+        what = f"the earlier checkpoint is of another ledger, {older.origin}"
+    report.find("not proven", 27, None, what)
+    return None
+
+
+def check_older(
+    older: Checkpoint, header: Header, signed: Checkpoint, middle: bytes | None, *, is_whole: bool, report: Report
+) -> None:
+    """`middle` is the root of the first `older.size` entries, if they end within the range; `is_whole` says whether it
+    is that of entries that lead to the signed root.
+    """
+    if older.size > signed.size:
+        # A ledger cut short and an old file look the same.
+        what = (
+            f"the checkpoint that you kept covers {counted(older.size, 'entry', 'entries')}, and the one in this file "
+            f"only {signed.size:,}: either this file is older, or the ledger was cut short. Ask for a file against a "
+            "newer checkpoint; if the vendor cannot give you one, entries were removed"
+        )
+        report.find("not proven", 27, None, what)
+        return
+    if older.size == 0:
+        is_continued = older.root == EMPTY_ROOT
+    elif older.size == signed.size:
+        is_continued = older.root == signed.root
+    elif middle is not None:
+        if not is_whole:
+            what = "the earlier checkpoint cannot be compared with entries that are not proven"
+            report.find("not proven", 27, None, what)
+            return
+        is_continued = older.root == middle
+    elif header.older is not None and header.older.size == older.size:
+        is_continued = _is_continued(older, signed, header.older.proof)
+    else:
+        what = (
+            f"the file does not say how the ledger of {counted(older.size, 'entry', 'entries')} was continued: ask for "
+            "it to be exported again with --after and the earlier checkpoint"
+        )
+        report.find("not proven", 27, None, what)
+        return
+    report.older_proven = is_continued
+    if not is_continued:
+        first = "first entry is not that" if older.size == 1 else f"first {older.size:,} entries are not those"
+        what = f"the {first} of the earlier checkpoint: history was rewritten, and two different ones were signed"
+        report.find("contradicted", 27, None, what)
+
+
+def _is_continued(older: Checkpoint, signed: Checkpoint, consistency: Sequence[bytes]) -> bool:
+    try:
+        proof_verify_consistency(older.size, older.root, signed.size, signed.root, consistency)
+    except BadProof:
+        return False
+    return True
+
+
+def _given(keys: Sequence[Verifier]) -> str:
+    return "the key that you gave" if len(keys) == 1 else "any of the keys that you gave"
+
+
+# ----------------------------------------------------------------------------------------------------------------------
 # evidence_verifier
 #
 # Verification of an evidence file, offline: the file, the keys that are trusted, and nothing else.
 #
-# The steps are numbered here as in docs/format.md; 2 to 7 are those of `verify.Chain`. Origin, size and root come from
+# The steps are numbered here as in docs/format.md; 2 to 7 are those of `verify.Chain`, 20 is in
+# `evidence_reader`, 21 and 27 are in `evidence_checkpoints`. Origin, size and root come from
 # the checkpoint that a trusted key signed, and keys from the caller only. Nothing that is skipped counts as proven.
 
 
 _PROGRESS_ENTRIES = 10_000
+
+_ALTERED = ": the file was altered, or it is not whole"
 
 
 def evidence_verifier_verify(
@@ -1729,12 +2002,15 @@ class _Verification:
         self._reader = Reader(file)
         self._keys = keys
         self._is_whole = True  # no entry is missing, so that the root can be computed
+        self._first_time: str | None = None  # when the first entry was recorded that is not hidden
 
     def run(self, after: bytes | None, progress: Callable[[int, int], None]) -> None:
         try:
-            header = self._read_header()
-            signed = self._open_checkpoint(header.checkpoint.encode())
-            older = None if after is None else self._open_older(after, signed)
+            header = self._reader.header()
+            signed = open_signed(header.checkpoint.encode(), self._keys, self.report)
+            if signed is None:
+                return
+            older = None if after is None else open_older(after, self._keys, signed.origin, self.report)
             self._check_range(header, signed)
             chain = _Range(signed.origin, Frontier(header.start, b"".join(header.left)), self.report.counts)
             line = self._read_records(signed, chain)
@@ -1746,7 +2022,8 @@ class _Verification:
             pass
         else:
             if older is not None:
-                self._check_older(older, header, signed, middle)
+                check_older(older, header, signed, middle, is_whole=self._is_whole, report=self.report)
+            self.report.complete_from = self._first_time
             self.report.complete_until = chain.recorded_at or None
 
     def _contradict(self, step: int, seq: int | None, what: str) -> None:
@@ -1755,55 +2032,20 @@ class _Verification:
     def _doubt(self, step: int, seq: int | None, what: str) -> None:
         self.report.find("not proven", step, seq, what)
 
-    # 20. The file is whole: each line is of a known form and in its place, and the last one counts and hashes those
-    # before it. (The rest of this is in `Reader`.)
-
-    def _read_header(self) -> Header:
-        try:
-            return evidence_cut_header(self._reader.next())
-        except BadLine as error:
-            raise Unreadable(f"the first line is no header of an evidence file: {error}") from None
-
-    # 21. The checkpoint is signed by a trusted key, whose name is the ledger's.
-
-    def _open_checkpoint(self, data: bytes) -> Checkpoint:
-        try:
-            names = sorted({each.name for each in note_parse(data).signatures})
-        except BadNote as error:
-            self._doubt(21, None, f"the checkpoint cannot be read: {error}")
-            raise _Stop from None
-        try:
-            signed, signers = checkpoint_open_checkpoint(data, self._keys)
-        except Unsigned as error:
-            what = (
-                f"{error}; it is signed in the name of {', '.join(map(repr, names[:3]))}. Ask for the key of that "
-                "ledger elsewhere than where the file is from, and give it with --key"
-            )
-            self._doubt(21, None, what)
-            raise _Stop from None
-        except BadNote as error:
-            self._contradict(21, None, f"the checkpoint is not to be believed: {error}")
-            raise _Stop from None
-        self.report.origin, self.report.size, self.report.root = signed
-        self.report.signed_by = tuple(map(str, signers))
-        return signed
-
     # 22. The range lies within the checkpoint's size, and comes with the hashes that it takes.
 
     def _check_range(self, header: Header, signed: Checkpoint) -> None:
         if header.stop > signed.size:
             what = (
-                f"the file goes up to entry {header.stop - 1}, and the checkpoint speaks of {signed.size} entries only"
+                f"the file goes up to entry {header.stop - 1}, and its checkpoint covers "
+                f"{counted(signed.size, 'entry', 'entries')} only: it was altered, or its checkpoint is of another time"
             )
         elif len(header.left) != header.start.bit_count():
-            what = (
-                f"the file has {len(header.left)} hashes of what is before its first entry, which takes another number"
-            )
+            what = "the hashes that stand for what is before its first entry are too few or too many" + _ALTERED
         elif len(header.tail) != len(proof_tail(header.stop, signed.size)):
-            what = f"the file has {len(header.tail)} hashes of what is after its last entry, which takes another number"
+            what = "the hashes that stand for what is after its last entry are too few or too many" + _ALTERED
         else:
-            self.report.start, self.report.stop = header.start, header.stop
-            self.report.filter = None if header.filter is None else header.filter.to_json()
+            self.report.start, self.report.stop, self.report.filter = header.start, header.stop, header.filter
             return
         self._doubt(22, None, what)
         raise _Stop
@@ -1813,10 +2055,19 @@ class _Verification:
     def _read_records(self, signed: Checkpoint, chain: _Range) -> bytes:
         """Returns the first line that is none."""
         while (line := self._reader.next()).startswith(RECORD):
+            # Nothing bounds how many lines there are, and nobody needs a key to write them.
+            if self.report.contradicted + self.report.not_proven >= MAX_FINDINGS:
+                what = f"the file gives {MAX_FINDINGS:,} erasure records that are wrong: what follows was not read"
+                self._doubt(23, None, what)
+                raise _Stop
             try:
                 self._check_record(evidence_cut_record(line), signed, chain)
-            except (BadLine, BadEntry) as error:
-                self._doubt(23, None, f"line {self._reader.lines} is no erasure record: {error}")
+            except BadEntry as error:
+                self._doubt(23, None, f"line {self._reader.lines} is no erasure record: its entry {error}")
+            except BadLine as error:
+                what = f"line {self._reader.lines} is no erasure record, and what follows was not read: {error}"
+                self._doubt(23, None, what)
+                raise _Stop from None
         return line
 
     def _check_record(self, record: Record, signed: Checkpoint, chain: _Range) -> None:
@@ -1824,20 +2075,25 @@ class _Verification:
         seq = found.seq
         try:
             proof_verify_inclusion(leaf_hash(record.entry), seq, signed.size, record.proof, signed.root)
-        except BadProof as error:
-            self._contradict(23, seq, f"the file gives a record of an erasure that is not in the ledger: {error}")
+        except BadProof:
+            what = "the erasure record that the file gives is not in the ledger: it or its proof was altered or made up"
+            self._contradict(23, seq, what)
             return
         opened = open_all(found, [record.text])
         digests = erased_digests(opened.values)
         erasures = self.report.erasures
         if found.action != ERASURE:
-            self._contradict(23, seq, f"the file gives it as the record of an erasure, but it is {found.action!r}")
+            self._contradict(23, seq, f"the file gives it as an erasure record, but it is {found.action!r}")
         elif opened.faults:
-            self._contradict(23, seq, opened.faults[0])
+            self._contradict(23, seq, f"the erasure record that the file gives is wrong: {opened.faults[0]}")
         elif digests is None:
-            self._contradict(23, seq, "the record of an erasure does not say what was erased")
+            self._contradict(23, seq, "the erasure record does not say what was erased")
         elif erasures and erasures[-1].seq >= seq:
-            self._doubt(23, seq, "the records of erasures are not in the order of their numbers")
+            what = (
+                "the erasure records are not in the order of their numbers, or one is there twice: this one was passed "
+                "over, and what only it records as erased counts as withheld"
+            )
+            self._doubt(23, seq, what)
         else:
             erasures.append(Erasure(seq, found.recorded_at))
             chain.erased.update(dict.fromkeys(digests, erasures[-1]))
@@ -1874,8 +2130,12 @@ class _Verification:
         progress(seq - header.start, entries)
         if seq < header.stop:
             self._is_whole = False
-            what = f"entry {seq}" if seq == header.stop - 1 else f"the entries {seq} to {header.stop - 1}"
-            self._doubt(20, seq, f"{what} of the file's range are not in it")
+            last = header.stop - 1
+            if seq == last:
+                what = f"entry {seq} belongs to the file's range, and is not in the file"
+            else:
+                what = f"the entries {seq} to {last} belong to the file's range, and are not in the file"
+            self._doubt(20, seq, what)
         self._reader.end()
         return root
 
@@ -1884,8 +2144,6 @@ class _Verification:
         if line.startswith(HIDDEN):
             chain.push(evidence_cut_hidden(line))
             counts.hidden += 1
-            if header.filter is None:
-                self._doubt(24, seq, "the file has no filter, and gives only the hash of this entry")
             return
         data, texts = evidence_cut_entry(line)
         entry = chain.add(data, texts)
@@ -1897,14 +2155,16 @@ class _Verification:
         if entry is None:
             return
         # 24. What is shown matches the filter, and what is not shown does not.
-        if header.filter is not None:
-            if header.filter.matches(entry) != (texts is not None):
-                said = "does not match the file's filter" if texts is not None else "matches the file's filter"
-                self._contradict(24, seq, f"the entry {said}, and the file says otherwise")
-        elif texts is None:
-            self._doubt(24, seq, "the file has no filter, and leaves out what this entry discloses")
-        if seq == 0:
-            self._check_opening(entry, chain)
+        if header.filter is not None and header.filter.matches(entry) != (texts is not None):
+            if texts is None:
+                what = "it belongs in this selection, but was left out as if it did not match the filter"
+            else:
+                what = "it does not match the filter, but is shown in this selection as if it did"
+            self._contradict(24, seq, what)
+        if self._first_time is None:
+            self._first_time = entry.recorded_at
+            if seq == 0:
+                self._check_opening(entry, chain)
 
     # 25. Entry 0 opens the ledger whose checkpoint this is.
 
@@ -1932,84 +2192,32 @@ class _Verification:
         elif proof_root_of(chain.frontier, header.tail, signed.size) != signed.root:
             self._is_whole = False
             what = (
-                "the entries do not lead to the root that was signed: one was altered, added, left out or moved, or "
-                "the hashes of what is before and after them were altered"
+                "the entries are not those that were signed: one was altered, added, left out or moved, or the hashes "
+                "of what is before and after them were altered"
             )
             self._contradict(26, None, what)
-
-    # 27. The ledger continues the one of the earlier checkpoint.
-
-    def _open_older(self, data: bytes, signed: Checkpoint) -> Checkpoint | None:
-        try:
-            older, _ = checkpoint_open_checkpoint(data, self._keys)
-        except BadNote as error:
-            self._doubt(27, None, f"the earlier checkpoint cannot be relied on: {error}")
-            return None
-        if older.origin != signed.origin:
-            self._doubt(27, None, f"the earlier checkpoint is of another ledger, {older.origin}")
-            return None
-        self.report.older_size = older.size
-        return older
-
-    def _check_older(self, older: Checkpoint, header: Header, signed: Checkpoint, middle: bytes | None) -> None:
-        """`middle` is the root of the first `older.size` entries, if they end within the range."""
-        if older.size > signed.size:
-            what = (
-                f"the ledger had {older.size} entries by the earlier checkpoint, and has {signed.size} by this one: "
-                "it was longer, or this file is older"
-            )
-            self._contradict(27, None, what)
-            return
-        if older.size == 0:
-            is_continued = older.root == EMPTY_ROOT
-        elif older.size == signed.size:
-            is_continued = older.root == signed.root
-        elif middle is not None:
-            if not self._is_whole:
-                self._doubt(27, None, "the earlier checkpoint cannot be compared with entries that are not proven")
-                return
-            is_continued = older.root == middle
-        elif header.older is not None and header.older.size == older.size:
-            is_continued = _is_continued(older, signed, header.older.proof)
-        else:
-            what = (
-                f"the file does not say how the ledger of {older.size} entries was continued: export it again with "
-                "--after and the earlier checkpoint"
-            )
-            self._doubt(27, None, what)
-            return
-        self.report.older_proven = is_continued
-        if not is_continued:
-            what = (
-                f"the first {older.size} entries are not those of the earlier checkpoint: history was rewritten, and "
-                "two different ones were signed"
-            )
-            self._contradict(27, None, what)
 
     # 28. Nothing was left out but what was erased, or what the caller accepts.
 
     def check_completeness(self, *, accept_withheld: bool, accept_hidden: bool) -> None:
         counts = self.report.counts
         if counts.withheld and not accept_withheld:
+            are = counted(counts.withheld, "personal part is", "personal parts are")
+            they = "it is" if counts.withheld == 1 else "they are"
+            what = f"{are} neither shown nor recorded as erased: {they} withheld (--accept-withheld if that was agreed)"
+            self._doubt(28, None, what)
+        if self.report.filter is None:
+            # 24. Without a filter every entry is shown, whatever the caller accepts.
+            if unshown := counts.bare + counts.hidden:
+                are = counted(unshown, "entry is", "entries are")
+                self._doubt(24, None, f"the file has no filter, and yet {are} not shown with what was recorded")
+        elif counts.hidden and not accept_hidden:
+            are = counted(counts.hidden, "entry is", "entries are")
+            match = "it matches" if counts.hidden == 1 else "they match"
             what = (
-                f"{counts.withheld} disclosures are neither shown nor recorded as erased: they are withheld "
-                "(--accept-withheld if that was agreed)"
+                f"{are} hidden, so that nobody can tell whether {match} the filter (--accept-hidden if that was agreed)"
             )
             self._doubt(28, None, what)
-        if counts.hidden and self.report.filter is not None and not accept_hidden:
-            what = (
-                f"{counts.hidden} entries are hidden, so that nobody can tell whether they match the filter "
-                "(--accept-hidden if that was agreed)"
-            )
-            self._doubt(28, None, what)
-
-
-def _is_continued(older: Checkpoint, signed: Checkpoint, consistency: Sequence[bytes]) -> bool:
-    try:
-        proof_verify_consistency(older.size, older.root, signed.size, signed.root, consistency)
-    except BadProof:
-        return False
-    return True
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -2023,6 +2231,9 @@ def _is_continued(older: Checkpoint, signed: Checkpoint, consistency: Sequence[b
 EVIDENCE_NAME = "evidence.jsonl"
 """What the evidence is called inside of a zip."""
 
+_ZIP_NAMES = ["README.txt", EVIDENCE_NAME, "verify.py"]
+_MSDOS_FOLDER, _ENCRYPTED = 0x10, 0x1
+
 _MAX_KEY_FILE_BYTES = 1_000_000
 _BUFFER_BYTES = 1 << 18
 _PATIENCE = 2.0  # seconds until the command says how far it is, and between two times
@@ -2034,7 +2245,7 @@ class Unusable(ValueError):
 
 @contextmanager
 def open_evidence(path: Path) -> Iterator[BinaryIO]:
-    """The evidence in a file, which is read as it goes: the file itself, or the one member of a zip that is evidence.
+    """The evidence in a file, which is read as it goes: the file itself, or the member of an export's zip.
 
     Raises `Unusable`.
     """
@@ -2051,16 +2262,48 @@ def open_evidence(path: Path) -> Iterator[BinaryIO]:
         raise Unusable(f"{path} cannot be read: {error.strerror or error}") from None
 
 
+class _Pieces:
+    """A file that gives `_BUFFER_BYTES` at once at most, so that a zip's directory is no longer than that.
+
+    zipfile would have any directory in memory, a hundred times its size; and takes a short one for a damaged one.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+        self._read = file.read
+
+    def read(self, size: int = -1) -> bytes:
+        return self._read(min(size, _BUFFER_BYTES) if size >= 0 else _BUFFER_BYTES)
+
+
 def _member(path: Path, file: BinaryIO) -> zipfile.ZipExtFile:
     try:
-        archive = zipfile.ZipFile(file)
-        found = [each for each in archive.infolist() if each.filename == EVIDENCE_NAME]
-        if len(found) == 1 and found[0].compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            return cast("zipfile.ZipExtFile", archive.open(found[0]))
-    # A damaged archive makes zipfile raise what comes; RuntimeError is for an encrypted one.
+        archive = zipfile.ZipFile(cast("BinaryIO", _Pieces(file)))
+        members = archive.infolist()
+        if _is_export(members):
+            return cast("zipfile.ZipExtFile", archive.open(EVIDENCE_NAME))
+    # A damaged archive makes zipfile raise what comes.
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, LookupError) as error:
         raise Unusable(f"{path} is a zip that cannot be read: {error}") from None
-    raise Unusable(f"{path} is a zip without exactly one readable {EVIDENCE_NAME} in it")
+    raise Unusable(
+        f"{path} is not the zip of an export: that holds the files {', '.join(_ZIP_NAMES)}, each once, not encrypted, "
+        "and nothing else. Get it again, as it was written"
+    )
+
+
+def _is_export(members: Sequence[zipfile.ZipInfo]) -> bool:
+    """Whether every program that unpacks the zip finds the evidence in it that is read here, and nothing beside it."""
+    # A name may be followed by NUL and more, or have another one for those who read Unicode: these are the bytes.
+    if sorted(each.orig_filename for each in members) != _ZIP_NAMES:
+        return False
+    return min(each.header_offset for each in members) == 0 and all(
+        each.filename == each.orig_filename
+        and stat.S_IFMT(each.external_attr >> 16) in (0, stat.S_IFREG)
+        and not each.external_attr & _MSDOS_FOLDER
+        and not each.flag_bits & _ENCRYPTED
+        and each.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+        for each in members
+    )
 
 
 def read_keys(keys: Iterable[str]) -> list[Verifier]:
@@ -2099,10 +2342,7 @@ def read_checkpoint(path: Path) -> bytes:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            # What a terminal has no characters for must not end the verification.
-            stream.reconfigure(errors="backslashreplace")
+    escape_unprintable()
     chosen = _parser().parse_args(arguments)
     progress = _Progress()
     try:
@@ -2126,12 +2366,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return report.exit_code
 
 
+def escape_unprintable() -> None:
+    """What a terminal has no characters for must not end the verification."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description="Verify an evidence file offline, against keys that you trust.",
         epilog="Exit code 0: proven; 1: contradicted; 2: not proven, or it could not be tried.",
     )
-    parser.add_argument("file", type=Path, metavar="FILE", help="evidence.jsonl, or the zip that it came in")
+    parser.add_argument("file", type=Path, metavar="FILE", help="the zip as it came, or evidence.jsonl")
     parser.add_argument(
         "--key",
         action="append",

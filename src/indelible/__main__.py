@@ -2,6 +2,10 @@
 
 import sys
 
+if __name__ == "__main__" and not sys.flags.safe_path:
+    # `python -m indelible` has the current directory before everything else, and evidence may have been unpacked there.
+    del sys.path[0]
+
 
 def main() -> None:
     try:

@@ -70,7 +70,7 @@ def test_what_is_confirmed_goes_and_is_recorded(run: Command, external: Database
     assert [event["actor"] for event in shown] == [{"type": "user", "id": "usr_7"}] * 3
 
     verified = run("verify", "--tenant", "acme")
-    assert (verified.code, "; 6 disclosures erased, as recorded" in verified.out) == (0, True)
+    assert (verified.code, "; 6 personal parts erased, as recorded" in verified.out) == (0, True)
 
 
 @pytest.mark.usefixtures("logged")
@@ -164,7 +164,7 @@ def test_killed_in_the_middle_it_goes_on_where_it_was(run: Command, external: Da
         done = erased(external)
         assert enough <= done < total
         verified = run("verify", "--tenant", "acme")
-        assert (verified.code, f"{5 * done:,} disclosures erased, as recorded" in verified.out) == (0, True)
+        assert (verified.code, f"{5 * done:,} personal parts erased, as recorded" in verified.out) == (0, True)
     rest = run(*SARAH, "--groups", "actor,changes,context,metadata,targets", "--yes", "--json").objects[0]
     assert (rest["done"], rest["events"] + done, erased(external)) == (True, total, total)
     assert run("verify").code == 0

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from indelible.ledger.standalone import source
-from tests.cli.conftest import Done, indelible
-from tests.ledger.evidence_files import KEY, ORIGIN, Ledger, ended, sample
+from tests.cli.conftest import Done, environment, indelible
+from tests.ledger.evidence_files import KEY, ORIGIN, SYSTEM, Ledger, ended, sample
 
 VKEY = str(KEY.verifier(ORIGIN))
 
@@ -97,6 +97,44 @@ def test_what_cannot_be_tried_is_2(file: Path, arguments: list[str], said: str) 
     done = indelible("evidence", "verify", *arguments, cwd=file.parent)
     assert (done.code, done.out) == (2, "")
     assert said in re.sub(r"\s+", " ", done.err)
+
+
+def opening_with(tenant: str) -> bytes:
+    ledger = Ledger()
+    ledger.append("ledger.created", {"metadata": {"origin": ORIGIN, "tenant_id": tenant}}, actor=SYSTEM)
+    return ended(ledger.lines())
+
+
+@pytest.mark.parametrize("tenant", ["\ud800", "\x1b[2J\n", "\U0001f600"])
+def test_what_somebody_put_into_it_is_no_traceback(tmp_path: Path, tenant: str) -> None:
+    """JSON can name half of a character, and no encoding has a place for it."""
+    file = tmp_path / "e.jsonl"
+    file.write_bytes(opening_with(tenant))
+    done = verify(file, "--json")
+    assert (done.code, done.err, done.objects[0]["tenant_id"]) == (0, "", tenant)
+    done = verify(file)
+    assert (done.code, done.err, done.lines[0]) == (0, "", "PROVEN")
+    assert "\x1b" not in done.out
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_terminal_without_the_characters_is_no_traceback(tmp_path: Path, options: list[str]) -> None:
+    (tmp_path / "e.jsonl").write_bytes(opening_with("\U0001f600"))
+    command = [sys.executable, "-m", "indelible", "evidence", "verify", "e.jsonl", "--key", VKEY, *options]
+    env = environment(PYTHONIOENCODING="latin-1")
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, encoding="latin-1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ("\\U0001f600" in done.stdout) != bool(options)
+
+
+def test_modules_that_lie_around_are_not_taken(file: Path) -> None:
+    """As where a forged zip was unpacked."""
+    file.write_bytes(file.read_bytes().replace(b"usr_7", b"usr_8"))
+    for name in ("typer", "click", "json", "argparse", "msgspec", "pathlib"):
+        (file.parent / f"{name}.py").write_text('print("PROVEN")\nraise SystemExit(0)\n')
+    command = [sys.executable, "-m", "indelible", "evidence", "verify", "e.jsonl", "--key", VKEY]
+    done = subprocess.run(command, cwd=file.parent, env=environment(), capture_output=True, encoding="utf-8")
+    assert (done.returncode, done.stdout.split("\n")[0]) == (1, "CONTRADICTED")
 
 
 # --- verify.py

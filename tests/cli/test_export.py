@@ -122,6 +122,8 @@ def test_the_zip_holds_all_that_an_auditor_needs(
     assert sorted(os.listdir(elsewhere)) == ["README.txt", "evidence.jsonl", "verify.py"]
     assert (elsewhere / "verify.py").read_text() == source()
     vkey = str(KEY.verifier(origin_of(external, "acme")))
+    assert "\n  python3 -I verify.py acme.zip --key VKEY\n" in done.out
+    assert "    python3 -I verify.py evidence.zip --key" in (elsewhere / "README.txt").read_text()
     for file in ("evidence.jsonl", "../acme.zip"):
         command = [sys.executable, "-I", "-S", "verify.py", file, "--key", vkey]
         alone = subprocess.run(command, cwd=elsewhere, capture_output=True, text=True)

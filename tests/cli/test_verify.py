@@ -7,6 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from indelible.ledger.signing import SigningKey
 from tests.cli.conftest import Command, indelible
 from tests.postgres import Database
 
@@ -46,7 +47,7 @@ def test_a_ledger_that_nobody_touched_is_proven(run: Command) -> None:
         ("DELETE FROM indelible.events WHERE tenant_id = 'acme' AND seq = 1", "entry 1: entry 1 is missing"),
         ("DELETE FROM indelible.events WHERE tenant_id = 'acme' AND seq = 2", "the last 1 are missing"),
         ("UPDATE indelible.event_personal SET actor = '[\"AAAAAAAAAAAAAAAAAAAAAA\",\"actor\",{}]'"
-         " WHERE tenant_id = 'acme' AND seq = 1", "entry 1: the disclosure 'actor' was altered"),
+         " WHERE tenant_id = 'acme' AND seq = 1", "entry 1: its personal part 'actor' was altered"),
         ("UPDATE indelible.ledgers SET size = 2, frontier = substr(frontier, 1, 32) WHERE tenant_id = 'acme'",
          "ledger: the ledger has 2 entries by its head, but there are 3"),
     ],
@@ -111,3 +112,20 @@ def test_a_database_that_is_not_there_proves_nothing(tmp_path: Path) -> None:
         done = indelible(*command, settings={"INDELIBLE_DATABASE_URL": url, "INDELIBLE_APPEND_TIMEOUT": "1"})
         assert (done.code, done.out) == (2, "")
         assert "PostgreSQL does not answer" in done.err
+
+
+@pytest.mark.usefixtures("ledgers")
+def test_with_a_key_it_is_proven_only_if_the_key_signed_something(run: Command, external: Database) -> None:
+    """Whoever rewrites a ledger can remove its checkpoints as well."""
+    key = SigningKey.generate()
+    assert run("checkpoint", "--tenant", "acme", INDELIBLE_SIGNING_KEY=key.pem()).code == 0
+    vkey = run("keys", "vkeys", "--tenant", "acme", INDELIBLE_SIGNING_KEY=key.pem()).out.strip()
+    done = run("verify", "--tenant", "acme", "--key", vkey)
+    assert (done.code, done.lines[0].partition(".")[0]) == (0, "acme: proven")
+    tamper(external, "DELETE FROM indelible.checkpoints")
+    done = run("verify", "--tenant", "acme", "--key", vkey)
+    assert done.code == 2
+    assert "acme: NOT PROVEN" in done.out
+    (report,) = run("verify", "--tenant", "acme", "--key", vkey, "--json").objects
+    assert report["proven"] is False
+    assert run("verify", "--tenant", "acme").code == 0, "without a key nothing is said of signatures"

@@ -20,7 +20,7 @@ from indelible.ledger.tree import leaf_hash
 from tests.conftest import Cluster
 from tests.hostile.vendor import Vendor, lines_of, opened_vendor, write
 
-NOT_THE_ROOT = "the entries do not lead to the root that was signed: one was altered, added, left out or moved"
+NOT_THE_ROOT = "the entries are not those that were signed: one was altered, added, left out or moved"
 
 Lines = list[bytes]
 
@@ -111,12 +111,12 @@ def entry_as_hash(lines: Lines) -> Lines:
     ("forge", "code", "said"),
     [
         (without_one, 1, "the entry says that it is number 4: entries were moved or swapped"),
-        (without_one_and_fewer, 2, "hashes of what is after its last entry, which takes another number"),
-        (without_the_last, 2, "hashes of what is after its last entry, which takes another number"),
-        (without_the_first, 2, "hashes of what is before its first entry, which takes another number"),
+        (without_one_and_fewer, 2, "the hashes that stand for what is after its last entry are too few or too many"),
+        (without_the_last, 2, "the hashes that stand for what is after its last entry are too few or too many"),
+        (without_the_first, 2, "the hashes that stand for what is before its first entry are too few or too many"),
         (two_exchanged, 1, "the entry says that it is number 4: entries were moved or swapped"),
         (one_twice, 1, "the entry says that it is number 3: entries were moved or swapped"),
-        (one_more, 2, "is an entry beyond the last one that the file's header speaks of"),
+        (one_more, 2, "line 13 is one entry more than the file's first line announces"),
         (entry_altered, 1, NOT_THE_ROOT),
         (entry_as_hash, 1, NOT_THE_ROOT),
     ],
@@ -141,7 +141,7 @@ def filtered(vendor: Vendor) -> Path:
 def test_the_filtered_file_is_proven_and_shows_what_matches(vendor: Vendor, filtered: Path) -> None:
     done = vendor.verify(filtered)
     assert done.code == 0
-    assert "1 of them match the filter and are shown with what they disclose." in done.out
+    assert "1 of them matches the filter (the action is 'user.deleted') and is shown with" in done.out
     assert [evidence.cut_entry(line)[1] is None for line in lines_of(filtered)[1:]] == [True] * 9 + [False, True]
 
 
@@ -154,9 +154,9 @@ def leaf_of(line: bytes) -> bytes:
     [
         # Shown without what it discloses, as if the filter left it out.
         (lambda line: altered(line, lambda entry, _: (entry, None)), [], 1,
-         "the entry matches the file's filter, and the file says otherwise"),
+         "it belongs in this selection, but was left out as if it did not match the filter"),
         (lambda line: evidence.hidden_line(leaf_of(line)), [], 2,
-         "1 entries are hidden, so that nobody can tell whether they match the filter"),
+         "1 entry is hidden, so that nobody can tell whether it matches the filter"),
         (lambda _: b"", [], 1, "the entry says that it is number 10: entries were moved or swapped"),
         (lambda line: altered(line, lambda entry, _: (entry, [])), [], 2, "are neither shown nor recorded as erased"),
         # Another event, in its place.
@@ -178,13 +178,13 @@ def test_a_matching_event_dropped_from_a_filtered_file(
 def test_another_filter_than_the_entries_were_chosen_by(vendor: Vendor, filtered: Path) -> None:
     done = vendor.verify(write(filtered, reheaded(lines_of(filtered), filter={"action": ["user.joined"]})))
     assert done.code == 1, done.out
-    assert "the entry does not match the file's filter, and the file says otherwise" in done.out
+    assert "it does not match the filter, but is shown in this selection as if it did" in done.out
 
 
 def test_a_filter_taken_out_of_the_file(vendor: Vendor, filtered: Path) -> None:
     done = vendor.verify(write(filtered, reheaded(lines_of(filtered), filter=None)))
     assert done.code == 2, done.out
-    assert "the file has no filter, and leaves out what this entry discloses" in done.out
+    assert "the file has no filter, and yet 10 entries are not shown with what was recorded" in done.out
 
 
 # --- disclosures
@@ -207,7 +207,7 @@ def test_a_disclosure_altered(vendor: Vendor, file: Path) -> None:
     lines[4] = altered(lines[4], change)
     done = vendor.verify(write(file, lines))
     assert done.code == 1, done.out
-    assert "entry 3 (step 6): the disclosure 'actor' was altered or added: the entry has no digest for it" in done.out
+    assert "entry 3 (step 6): its personal part 'actor' was altered or added: it is not what was sealed" in done.out
 
 
 def test_a_disclosure_added(vendor: Vendor, file: Path) -> None:
@@ -217,7 +217,7 @@ def test_a_disclosure_added(vendor: Vendor, file: Path) -> None:
     lines[11] = altered(lines[11], lambda entry, texts: (entry, [*texts, text]))
     done = vendor.verify(write(file, lines))
     assert done.code == 1, done.out
-    assert "entry 10 (step 6): the disclosure 'metadata' was altered or added" in done.out
+    assert "entry 10 (step 6): its personal part 'metadata' was altered or added" in done.out
 
 
 def test_a_disclosure_of_another_entry(vendor: Vendor, file: Path) -> None:
@@ -228,7 +228,7 @@ def test_a_disclosure_of_another_entry(vendor: Vendor, file: Path) -> None:
     lines[4] = altered(lines[4], lambda entry, texts: (entry, [others[0], *texts[1:]]))
     done = vendor.verify(write(file, lines))
     assert done.code == 1, done.out
-    assert "entry 3 (step 6): the disclosure 'actor' was altered or added" in done.out
+    assert "entry 3 (step 6): its personal part 'actor' was altered or added" in done.out
 
 
 def test_a_disclosure_twice(vendor: Vendor, file: Path) -> None:

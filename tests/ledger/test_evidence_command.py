@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import random
+import struct
+import tracemalloc
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -24,11 +27,23 @@ def honest(tmp_path: Path) -> Path:
     return path
 
 
-def zipped(path: Path, members: list[tuple[str, bytes]], compression: int = zipfile.ZIP_DEFLATED) -> Path:
+BESIDE = [("README.txt", b"read me"), ("verify.py", b"raise SystemExit(0)")]
+EXPORT = [*BESIDE, ("evidence.jsonl", HONEST)]
+
+Members = Sequence[tuple[str | zipfile.ZipInfo, bytes]]
+
+
+def zipped(path: Path, members: Members, compression: int = zipfile.ZIP_DEFLATED) -> Path:
     with zipfile.ZipFile(path, "w", compression) as archive:
         for name, data in members:
-            archive.writestr(name, data)
+            archive.writestr(name, data, compression)
     return path
+
+
+def member(name: str, mode: int = 0, attributes: int = 0) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name)
+    info.create_system, info.external_attr = 3, mode << 16 | attributes
+    return info
 
 
 def test_a_file_is_proven_and_the_report_printed(honest: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -49,6 +64,10 @@ def test_exit_codes(honest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert main([str(cut), "--key", KEY]) == 2
     assert main([str(honest), "--key", KEY, "--after", str(kept)]) == 0
     kept.write_text(sample(9).checkpoint())
+    assert main([str(honest), "--key", KEY, "--after", str(kept)]) == 2
+    forged = sample(3)
+    forged.append("user.left")
+    kept.write_text(forged.checkpoint())
     assert main([str(honest), "--key", KEY, "--after", str(kept)]) == 1
     assert "step 27" in capsys.readouterr().out
 
@@ -92,28 +111,87 @@ def test_keys_are_given_as_they_are_or_in_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_a_zip_is_read_as_it_is(tmp_path: Path, compression: int) -> None:
-    path = zipped(tmp_path / "a.zip", [("verify.py", b"raise SystemExit(0)"), ("evidence.jsonl", HONEST)], compression)
+    for order in (EXPORT, EXPORT[::-1]):
+        path = zipped(tmp_path / "a.zip", order, compression)
+        assert main([str(path), "--key", KEY]) == 0
+
+
+def test_a_zip_that_another_program_wrote(tmp_path: Path) -> None:
+    """Regular files with the permissions of one."""
+    path = zipped(tmp_path / "a.zip", [(member(str(name), 0o100644), data) for name, data in EXPORT])
     assert main([str(path), "--key", KEY]) == 0
 
 
+EVIDENCE = ("evidence.jsonl", HONEST)
+REFUSED = "is not the zip of an export: that holds the files README.txt, evidence.jsonl, verify.py, each once"
+
+
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_a_zip_without_one_evidence_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Two of one name are read differently by different programs."""
-    for members, compression in (
-        ([("other.jsonl", HONEST)], zipfile.ZIP_DEFLATED),
-        ([("evidence.jsonl", HONEST), ("evidence.jsonl", HONEST)], zipfile.ZIP_DEFLATED),
-        ([("a/evidence.jsonl", HONEST)], zipfile.ZIP_DEFLATED),
-        ([("evidence.jsonl", HONEST)], zipfile.ZIP_BZIP2),
-        ([("evidence.jsonl", HONEST)], zipfile.ZIP_LZMA),
-    ):
-        assert main([str(zipped(tmp_path / "a.zip", members, compression)), "--key", KEY]) == 2
-        assert "without exactly one readable evidence.jsonl" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("members", "compression"),
+    [
+        ([EVIDENCE], zipfile.ZIP_DEFLATED),
+        ([*BESIDE, ("other.jsonl", HONEST)], zipfile.ZIP_DEFLATED),
+        ([*EXPORT, ("argparse.py", b"raise SystemExit(0)")], zipfile.ZIP_DEFLATED),
+        ([*EXPORT, ("indelible/", b"")], zipfile.ZIP_DEFLATED),
+        ([*EXPORT, EVIDENCE], zipfile.ZIP_DEFLATED),
+        ([*EXPORT, BESIDE[0]], zipfile.ZIP_DEFLATED),
+        ([BESIDE[0], BESIDE[0], EVIDENCE], zipfile.ZIP_DEFLATED),
+        ([*BESIDE, ("a/evidence.jsonl", HONEST)], zipfile.ZIP_DEFLATED),
+        ([*BESIDE, ("./evidence.jsonl", HONEST)], zipfile.ZIP_DEFLATED),
+        ([*BESIDE, ("Evidence.jsonl", HONEST)], zipfile.ZIP_DEFLATED),
+        ([*EXPORT, ("Evidence.jsonl", HONEST)], zipfile.ZIP_DEFLATED),
+        ([*BESIDE, (member("evidence.jsonl", 0o120777), b"/etc/passwd")], zipfile.ZIP_DEFLATED),
+        ([BESIDE[0], (member("verify.py", 0o120777), b"/tmp/mine.py"), EVIDENCE], zipfile.ZIP_DEFLATED),
+        ([BESIDE[0], (member("verify.py", 0o040755), b""), EVIDENCE], zipfile.ZIP_DEFLATED),
+        ([BESIDE[0], (member("verify.py", 0, 0x10), b""), EVIDENCE], zipfile.ZIP_DEFLATED),
+        (EXPORT, zipfile.ZIP_BZIP2),
+        (EXPORT, zipfile.ZIP_LZMA),
+    ],
+)  # fmt: skip
+def test_a_zip_of_anything_else_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], members: Members, compression: int
+) -> None:
+    """Other programs might unpack other evidence than is read here, or put beside it what Python takes for its own."""
+    assert main([str(zipped(tmp_path / "a.zip", members, compression)), "--key", KEY]) == 2
+    assert REFUSED in capsys.readouterr().err
+
+
+def test_a_zip_that_others_read_differently_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.zip"
+    with_nul = zipped(path, [*BESIDE, ("evidence.jsonlXhid", HONEST)]).read_bytes().replace(b"jsonlXhid", b"jsonl\0hid")
+    encrypted = bytearray(zipped(path, EXPORT).read_bytes())
+    for signature, at in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        encrypted[encrypted.rindex(signature) + at] |= 1
+    behind_another = zipped(tmp_path / "b.zip", [("evidence.jsonl", b"forged")]).read_bytes() + path.read_bytes()
+    for data in (with_nul, bytes(encrypted), behind_another):
+        path.write_bytes(data)
+        assert main([str(path), "--key", KEY]) == 2
+        assert REFUSED in capsys.readouterr().err
+
+
+def test_a_zip_of_a_million_files_costs_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its directory is not read as a whole: zipfile would make an object of each line of it."""
+    path = zipped(tmp_path / "a.zip", EXPORT)
+    data = path.read_bytes()
+    start, end = data.index(b"PK\1\2"), data.rindex(b"PK\5\6")
+    line = data[start : data.index(b"PK\1\2", start + 1)]
+    lines = line * (30_000_000 // len(line))
+    tail = data[end : end + 8] + b"\xff\xff\xff\xff" + struct.pack("<II", len(lines), start) + b"\0\0"
+    path.write_bytes(data[:start] + lines + tail)
+    tracemalloc.start()
+    try:
+        assert main([str(path), "--key", KEY]) == 2
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+    assert "a.zip is a zip that cannot be read" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_a_damaged_zip_is_no_traceback(tmp_path: Path, compression: int) -> None:
     """And where it is proven all the same, what was flipped is nothing that is read."""
-    data = zipped(tmp_path / "good.zip", [("evidence.jsonl", HONEST)], compression).read_bytes()
+    data = zipped(tmp_path / "good.zip", EXPORT, compression).read_bytes()
     path = tmp_path / "bad.zip"
     chance = random.Random(7)
     for _ in range(150):

@@ -14,12 +14,14 @@ from typing import BinaryIO, cast
 import pytest
 
 from indelible.ledger import base64url, evidence
+from indelible.ledger.canonical import Json
 from indelible.ledger.checkpoint import Checkpoint
 from indelible.ledger.disclosure import disclose
 from indelible.ledger.entry import Subject
 from indelible.ledger.evidence import Header
 from indelible.ledger.evidence_verifier import verify
 from indelible.ledger.filter import Filter
+from indelible.ledger.filter import parse as parse_filter
 from indelible.ledger.report import MAX_FINDINGS, Report
 from indelible.ledger.signing import SigningKey, sign_checkpoint
 from indelible.ledger.tree import leaf_hash
@@ -51,7 +53,7 @@ def shows(report: Report, kind: str, step: int, seq: int | None, phrase: str) ->
     assert (kind, step, seq) in found, report.findings
     assert report.verdict in ("contradicted", kind)
     assert report.exit_code == {"contradicted": 1, "not proven": 2}[report.verdict]
-    assert "are exactly those" not in report.statement
+    assert "exactly" not in report.statement
     assert str(report).startswith(report.verdict.upper())
     return report
 
@@ -70,7 +72,11 @@ def test_every_range_of_an_honest_ledger_is_proven(size: int) -> None:
             report = proven(check(ledger.lines(ledger.header(start, stop))))
             assert (report.start, report.stop, report.size, report.counts.shown) == (start, stop, size, stop - start)
             assert report.tenant_id == ("acme" if start == 0 else None)
+            assert report.complete_from == f"2026-11-21T09:30:{start:02}.000000Z"
             assert report.complete_until == f"2026-11-21T09:30:{stop - 1:02}.000000Z"
+            assert ("is exactly the one" if stop == start + 1 else "are exactly those") in report.statement
+            assert ("are not this file's subject" in report.statement) == (start > 0)
+            assert ("Complete from the ledger's beginning up to" in report.statement) == (start == 0)
 
 
 def test_the_report_says_what_was_proven_and_what_was_not() -> None:
@@ -82,7 +88,10 @@ def test_the_report_says_what_was_proven_and_what_was_not() -> None:
     statement = said.pop("statement")
     assert isinstance(statement, str)
     assert statement in str(report)
-    assert "Complete up to 2026-11-21T09:30:08.000000Z; nothing is claimed after it" in statement
+    assert (
+        "Complete from 2026-11-21T09:30:01.000000Z up to 2026-11-21T09:30:08.000000Z; entries before number 1 are not "
+        "this file's subject, and nothing is claimed after its last one."
+    ) in statement
     assert said == {
         "verdict": "proven",
         "exit_code": 0,
@@ -95,6 +104,7 @@ def test_the_report_says_what_was_proven_and_what_was_not() -> None:
         "signed_by": [str(PINNED[0])],
         "filter": None,
         "after": {"size": 4, "proven": True},
+        "complete_from": "2026-11-21T09:30:01.000000Z",
         "complete_until": "2026-11-21T09:30:08.000000Z",
         "entries": {"shown": 8, "bare": 0, "hidden": 0},
         "disclosures": {"ok": 7, "erased": 2, "withheld": 0},
@@ -108,17 +118,76 @@ def test_the_report_says_what_was_proven_and_what_was_not() -> None:
 def test_a_filter_is_evaluated_again() -> None:
     ledger = sample(9)
     report = proven(check(ledger.lines(ledger.header(wanted=LEFT))))
-    assert (report.counts.shown, report.counts.bare, report.filter) == (4, 5, {"action": ["user.left"]})
+    assert (report.counts.shown, report.counts.bare, report.filter) == (4, 5, LEFT)
+    assert report.to_json()["filter"] == {"action": ["user.left"]}
     hidden = ledger.lines(ledger.header(wanted=LEFT), hide=True)
     shows(check(hidden), NOT_PROVEN, 28, None, "5 entries are hidden")
     assert "not proven, and was accepted" in proven(check(hidden, accept_hidden=True)).statement
+
+
+def test_the_filter_is_told_wherever_what_matches_it_is_counted() -> None:
+    """A narrower filter than was asked for is a true answer to another question: only its reader can tell."""
+    ledger = sample(9)
+    wanted = Filter(
+        action=frozenset({"user.left", "user.joined"}), actor_id=frozenset({"usr_7"}), actor_type=frozenset({"user"}),
+        outcome=frozenset({"success"}), source=frozenset({"ui"}), target_id=frozenset({"t1", "it's"}),
+        target_type=frozenset({"team"}), since="2026-11-21T09:30:02.000Z", until="2026-11-21T09:30:05.000Z",
+    )  # fmt: skip
+    words = (
+        "the action is 'user.joined' or 'user.left', and the actor's id is 'usr_7', and the actor's type is 'user', "
+        "and the outcome is 'success', and the source is 'ui', and one target's id is \"it's\" or 't1' and its type "
+        "'team', and it occurred at 2026-11-21T09:30:02.000Z or later, and it occurred before 2026-11-21T09:30:05.000Z"
+    )
+    report = proven(check(ledger.lines(ledger.header(wanted=wanted))))
+    assert f"3 of them match the filter ({words}) and are shown" in report.statement
+    assert f"\nfilter          {words}\n" in str(report)
+    hidden = check(ledger.lines(ledger.header(wanted=wanted), hide=True))
+    assert f"\nfilter          {words}\n" in str(shows(hidden, NOT_PROVEN, 28, None, "6 entries are hidden"))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ({"category": ["auth"], "operation": ["read"]}, "the category is 'auth', and the operation is 'read'"),
+        ({"target_id": ["a", "b"]}, "a target's id is 'a' or 'b'"),
+        ({"target_type": ["team"]}, "a target's type is 'team'"),
+        ({"action": ["a' or 'b", "c\u202e\n"]}, r"""the action is "a' or 'b" or 'c\u202e\n'"""),
+    ],
+)
+def test_a_filter_in_words_is_not_to_be_mistaken(wanted: dict[str, Json], words: str) -> None:
+    assert str(parse_filter(wanted)) == words
+
+
+def test_a_range_begins_when_its_first_entry_does_that_is_not_hidden() -> None:
+    ledger = sample(9)
+    hidden = check(ledger.lines(ledger.header(3, 8, wanted=LEFT), hide=True), accept_hidden=True)
+    assert (proven(hidden).complete_from, hidden.complete_until) == (
+        "2026-11-21T09:30:04.000000Z",
+        "2026-11-21T09:30:06.000000Z",
+    )
+    nothing = check(ledger.lines(ledger.header(3, 4, wanted=LEFT), hide=True), accept_hidden=True)
+    assert (proven(nothing).complete_from, nothing.complete_until) == (None, None)
+    assert "No entry is shown" in nothing.statement
+    assert "1 of them is hidden: that this one does not match the filter is not proven" in nothing.statement
+
+
+def test_a_contradiction_is_named_in_the_statement() -> None:
+    ledger = sample(9)
+    lines = ledger.lines()
+    lines[3] = reworked(lines[3], lambda data, texts: (data, [OTHER, *texts[1:]]))
+    said = check(lines, accept_withheld=True).statement
+    assert said.startswith("This is not what an honest ledger gives: personal parts in it are not those that were ")
+    assert "signed" not in said
+    moved = check([lines[0], lines[2], lines[1], *lines[3:]]).statement
+    assert "its entries do not follow one from another; personal parts" in moved
+    assert "; its entries are not those that were signed. What the file shows must not be taken" in moved
 
 
 def test_what_is_withheld_is_not_proven_unless_it_is_accepted() -> None:
     ledger = sample(6)
     lines = ledger.lines()
     lines[3] = reworked(lines[3], lambda data, texts: (data, texts[:1]))
-    report = shows(check(lines), NOT_PROVEN, 28, None, "1 disclosures are neither shown nor recorded as erased")
+    report = shows(check(lines), NOT_PROVEN, 28, None, "1 personal part is neither shown nor recorded as erased")
     assert report.verdict == NOT_PROVEN
     report = proven(check(lines, accept_withheld=True))
     assert (report.counts.withheld, "withheld" in report.statement) == (1, True)
@@ -152,7 +221,7 @@ def test_an_altered_entry(seq: int, old: bytes, new: bytes) -> None:
     ledger = sample(6)
     if seq == 0 and old == b"usr_7":
         old, new = b"system", b"nobody"
-    root = "do not lead to the root that was signed"
+    root = "the entries are not those that were signed"
     plain = shows(check(altered(ledger, seq, old, new, chained=False)), CONTRADICTED, 26, None, root)
     if seq < 5:
         assert (4, seq + 1) in [(each.step, each.seq) for each in plain.findings]
@@ -168,11 +237,11 @@ def test_an_entry_left_out(seq: int) -> None:
     ledger = sample(6)
     lines = ledger.lines()
     del lines[seq + 1]
-    shows(check(lines), NOT_PROVEN, 20, 5, "entry 5 of the file's range")
+    shows(check(lines), NOT_PROVEN, 20, 5, "entry 5 belongs to the file's range, and is not in the file")
     # And with the range set right: at either end it is another range, and its proof another one.
     header = ledger.header()
     for forged in (header._replace(stop=5), header._replace(start=1)):
-        shows(check([evidence.header_line(forged), *lines[1:]]), NOT_PROVEN, 22, None, "which takes another number")
+        shows(check([evidence.header_line(forged), *lines[1:]]), NOT_PROVEN, 22, None, "are too few or too many")
     for start, stop in ((0, 5), (1, 6)):
         report = check([evidence.header_line(ledger.header(start, stop)), *lines[1:]])
         assert report.verdict == ("proven" if seq == (0 if start else 5) else CONTRADICTED)
@@ -185,10 +254,10 @@ def test_an_entry_that_the_filter_shows_left_out() -> None:
     lines = ledger.lines(header)
     data = ledger.entries[4].entry
     bare = [*lines[:5], evidence.bare_line(data), *lines[6:]]
-    shows(check(bare), CONTRADICTED, 24, 4, "matches the file's filter, and the file says otherwise")
+    shows(check(bare), CONTRADICTED, 24, 4, "it belongs in this selection, but was left out")
     hidden = [*lines[:5], evidence.hidden_line(leaf_hash(data)), *lines[6:]]
-    shows(check(hidden), NOT_PROVEN, 28, None, "1 entries are hidden")
-    shows(check([*lines[:5], *lines[6:]]), CONTRADICTED, 4, 4, "prev is not the hash of entry 3")
+    shows(check(hidden), NOT_PROVEN, 28, None, "1 entry is hidden, so that nobody can tell whether it matches")
+    shows(check([*lines[:5], *lines[6:]]), CONTRADICTED, 4, 4, "the seal that ties it to entry 3 is broken")
 
 
 def test_a_filter_changed() -> None:
@@ -204,7 +273,7 @@ def test_a_filter_changed() -> None:
         report = check([evidence.header_line(ledger.header(wanted=wanted)), *lines[1:]])
         assert {each.step for each in report.findings} == {24}
         assert report.verdict == CONTRADICTED
-    shows(check([evidence.header_line(ledger.header()), *lines[1:]]), NOT_PROVEN, 24, 1, "the file has no filter")
+    shows(check([evidence.header_line(ledger.header()), *lines[1:]]), NOT_PROVEN, 24, None, "5 entries are not")
 
 
 @pytest.mark.parametrize("hide", [True, False])
@@ -215,7 +284,8 @@ def test_without_a_filter_nothing_is_left_out(hide: bool) -> None:
     lines = ledger.lines()
     lines[3] = evidence.hidden_line(leaf_hash(data)) if hide else evidence.bare_line(data)
     report = check(lines, accept_hidden=True, accept_withheld=True)
-    shows(report, NOT_PROVEN, 24, 2, "the file has no filter")
+    shows(report, NOT_PROVEN, 24, None, "the file has no filter, and yet 1 entry is not shown")
+    assert len(report.findings) == 1
 
 
 OTHER = base64url.to_bytes(disclose("actor", b'{"name":"Mallory"}', bytes(16)))
@@ -227,12 +297,18 @@ OTHER = base64url.to_bytes(disclose("actor", b'{"name":"Mallory"}', bytes(16)))
         (lambda t: [OTHER, *t[1:]], "'actor' was altered or added"),
         (lambda t: [*t, OTHER], "'actor' was altered or added"),
         (lambda t: [*t, t[0]], "'actor' was altered or added"),
-        (lambda t: [*t, b""], "'?' was altered or added"),
-        (lambda t: [t[0] + b"=", t[1]], "'?' was altered or added"),
-        (lambda t: [t[0], t[1][:-1] + b"\xff"], "'?' was altered or added"),
-        (lambda t: [b"WyJ" * 100_000, *t], "'?' was altered or added"),
-        (lambda t: [base64url.to_bytes(b'["' + b"A" * 22 + b'","actor",' + b"[" * 100_000), *t], "'?' was"),
-        (lambda t: [base64url.to_bytes(b'["' + b"A" * 22 + b'","actor",' + b"9" * 9_000 + b"]"), *t], "'?' was"),
+        (lambda t: [*t, b""], "a personal part of it was altered or added"),
+        (lambda t: [t[0] + b"=", t[1]], "a personal part of it was altered or added"),
+        (lambda t: [t[0], t[1][:-1] + b"\xff"], "a personal part of it was altered or added"),
+        (lambda t: [b"WyJ" * 100_000, *t], "a personal part of it was altered or added"),
+        (
+            lambda t: [base64url.to_bytes(b'["' + b"A" * 22 + b'","actor",' + b"[" * 100_000), *t],
+            "a personal part of it was",
+        ),
+        (
+            lambda t: [base64url.to_bytes(b'["' + b"A" * 22 + b'","actor",' + b"9" * 9_000 + b"]"), *t],
+            "a personal part of it was",
+        ),
     ],
 )
 def test_a_disclosure_altered_or_added(change: Callable[[list[bytes]], list[bytes]], phrase: str) -> None:
@@ -241,14 +317,17 @@ def test_a_disclosure_altered_or_added(change: Callable[[list[bytes]], list[byte
     shows(check(lines, accept_withheld=True), CONTRADICTED, 6, 2, phrase)
 
 
+NONE = "a personal part of it is of no known group"
+
+
 @pytest.mark.parametrize(
     ("value", "phrase"),
     [
-        (b'["AAAA","actor",{}]', "'?' is of no known group"), (b'["' + b"A" * 22 + b'","secrets",1]', "'secrets' is"),
-        (b'["' + b"A" * 22 + b'","actor",NaN]', "'?' is"), (b'["' + b"A" * 22 + b'","actor",{}] ', "'?' is"),
-        (b'["' + b"A" * 22 + b'","actor",{}', "'?' is"), (b'["' + b"A" * 22 + b'","actor"]', "'?' is"),
-        (b'["' + b"A" * 22 + b'","actor","\xff"]', "'?' is"), (b"\xff", "'?' is"), (b"{}", "'?' is"),
-        (b'["' + b"A" * 22 + b'","actor",' + b"[" * 100_000 + b"]" * 100_000 + b"]", "'?' is"),
+        (b'["AAAA","actor",{}]', NONE), (b'["' + b"A" * 22 + b'","secrets",1]', NONE),
+        (b'["' + b"A" * 22 + b'","actor",NaN]', NONE), (b'["' + b"A" * 22 + b'","actor",{}] ', NONE),
+        (b'["' + b"A" * 22 + b'","actor",{}', NONE), (b'["' + b"A" * 22 + b'","actor"]', NONE),
+        (b'["' + b"A" * 22 + b'","actor","\xff"]', NONE), (b"\xff", NONE), (b"{}", NONE),
+        (b'["' + b"A" * 22 + b'","actor",' + b"[" * 100_000 + b"]" * 100_000 + b"]", NONE),
     ],
 )  # fmt: skip
 def test_a_disclosure_that_the_ledger_holds_and_that_is_none(value: bytes, phrase: str) -> None:
@@ -277,7 +356,13 @@ def test_recorded_at_set_back_and_signed() -> None:
     """The service itself cannot date an entry before the one that it follows."""
     ledger = sample(4)
     ledger.append(at=MOMENT - timedelta(days=1))
-    shows(check(ledger.lines()), CONTRADICTED, 5, 4, "is before that of an earlier entry")
+    shows(
+        check(ledger.lines()),
+        CONTRADICTED,
+        5,
+        4,
+        "it claims to have been recorded at 2026-11-20T09:30:00.000000Z, and an entry that precedes it",
+    )
 
 
 # --- checkpoints and keys
@@ -287,9 +372,9 @@ def test_two_tenants_checkpoints_exchanged() -> None:
     """Even under one key for both: a key bears its ledger's name."""
     mine, other = sample(6), sample(6, origin=ORIGIN[:-1] + "B")
     lines = [evidence.header_line(mine.header()._replace(checkpoint=other.checkpoint())), *mine.lines()[1:]]
-    shows(check(lines), NOT_PROVEN, 21, None, "not signed by any of the keys")
+    shows(check(lines), NOT_PROVEN, 21, None, "not signed with the key that you gave")
     both = [*PINNED, KEY.verifier(other.origin)]
-    shows(check(lines, both), CONTRADICTED, 4, 0, "prev is not the hash of the ledger's origin")
+    shows(check(lines, both), CONTRADICTED, 4, 0, "the seal that ties it to the ledger's origin is broken")
     shows(check(other.lines()), NOT_PROVEN, 21, None, f"in the name of '{other.origin}'")
     proven(check(other.lines(), both))
 
@@ -298,7 +383,7 @@ def test_a_checkpoint_in_the_name_of_another_ledger() -> None:
     other = ORIGIN[:-1] + "B"
     note = sign_checkpoint(Checkpoint(other, 6, bytes(32)), [KEY]).replace(f"— {other} ", f"— {ORIGIN} ")
     lines = [evidence.header_line(sample(6).header()._replace(checkpoint=note)), *sample(6).lines()[1:]]
-    shows(check(lines, [*PINNED, KEY.verifier(other)]), NOT_PROVEN, 21, None, "not signed by any of the keys")
+    shows(check(lines, [*PINNED, KEY.verifier(other)]), NOT_PROVEN, 21, None, "not signed with any of the keys")
 
 
 def test_a_file_that_brings_its_own_key() -> None:
@@ -312,14 +397,14 @@ def test_a_signature_that_is_wrong() -> None:
     for old, new in (("\n6\n", "\n7\n"), (ORIGIN + "\n", ORIGIN[:-1] + "B\n")):
         header = ledger.header()._replace(checkpoint=ledger.checkpoint().replace(old, new, 1))
         lines = [evidence.header_line(header), *ledger.lines()[1:]]
-        shows(check(lines), CONTRADICTED, 21, None, "the signature of")
+        shows(check(lines), CONTRADICTED, 21, None, "was altered or made up: the signature on it is not")
 
 
 @pytest.mark.parametrize("note", ["", "\n", "no note", ORIGIN + "\n6\n", "\0\n\n— a b\n", "x" * 300_000])
 def test_a_checkpoint_that_is_none(note: str) -> None:
     ledger = sample(6)
     lines = [evidence.header_line(ledger.header()._replace(checkpoint=note)), *ledger.lines()[1:]]
-    shows(check(lines), NOT_PROVEN, 21, None, "the checkpoint cannot be read")
+    shows(check(lines), NOT_PROVEN, 21, None, "the checkpoint in this file cannot be read")
 
 
 def test_further_signatures_do_no_harm() -> None:
@@ -339,7 +424,7 @@ def test_a_range_beyond_the_checkpoint() -> None:
     """Entries after the last signed one are nobody's word."""
     ledger = sample(6)
     lines = [evidence.header_line(ledger.header()._replace(checkpoint=ledger.checkpoint(4))), *ledger.lines()[1:]]
-    shows(check(lines), NOT_PROVEN, 22, None, "the checkpoint speaks of 4 entries only")
+    shows(check(lines), NOT_PROVEN, 22, None, "its checkpoint covers 4 entries only")
 
 
 @pytest.mark.parametrize("part", ["left", "tail"])
@@ -351,9 +436,9 @@ def test_hashes_around_the_range(part: str) -> None:
         forged = header._replace(left=hashes) if part == "left" else header._replace(tail=hashes)
         lines = [evidence.header_line(forged), *ledger.lines(header)[1:]]
         if len(hashes) != len(good):
-            shows(check(lines), NOT_PROVEN, 22, None, "another number")
+            shows(check(lines), NOT_PROVEN, 22, None, "are too few or too many")
         else:
-            shows(check(lines), CONTRADICTED, 26, None, "do not lead to the root")
+            shows(check(lines), CONTRADICTED, 26, None, "the entries are not those that were signed")
 
 
 def test_entry_0_opens_the_ledger_that_is_meant() -> None:
@@ -400,7 +485,7 @@ def test_an_erasure_is_proven_wherever_the_range_ends() -> None:
 
 def test_an_erasure_without_its_record() -> None:
     ledger, _ = erased_ledger()
-    report = shows(check(ledger.lines(records=[])), NOT_PROVEN, 28, None, "2 disclosures are neither shown nor")
+    report = shows(check(ledger.lines(records=[])), NOT_PROVEN, 28, None, "2 personal parts are neither shown nor")
     assert report.verdict == NOT_PROVEN
 
 
@@ -461,7 +546,7 @@ def test_nothing_is_erased_before_it_was_recorded() -> None:
     assert ledger.entries[seq].disclosures["actor"] == base64url.to_bytes(later)
     proven(check(ledger.lines()))
     ledger.entries[seq] = ledger.entries[seq]._replace(disclosures={})
-    shows(check(ledger.lines(records=[record])), NOT_PROVEN, 28, None, "1 disclosures are neither")
+    shows(check(ledger.lines(records=[record])), NOT_PROVEN, 28, None, "1 personal part is neither")
 
 
 def test_records_stand_in_their_place_and_once() -> None:
@@ -481,6 +566,26 @@ def test_records_stand_in_their_place_and_once() -> None:
     assert second == first + 1
 
 
+def test_lines_that_anybody_can_write_are_not_read_without_end() -> None:
+    """Nothing but the ledger's size bounds what is true, and a zip holds a thousand times its size of what is not."""
+    ledger = sample(6)
+    seq = ledger.erase((2, "actor"))
+    lines = ledger.lines()
+    record, others = lines[1], [lines[0], *lines[2:]]
+    false = record.replace(b"usr_7", b"usr_8") if b"usr_7" in record else record.replace(b'"system"', b'"user"')
+    unwritten = record.replace(b'"seq":', b'"seq" :')
+    for line, kind, at in ((false, CONTRADICTED, seq), (record, NOT_PROVEN, seq), (unwritten, NOT_PROVEN, None)):
+        file = io.BytesIO(ended([others[0], record, *[line] * (MAX_FINDINGS * 3), *others[1:]]))
+        report = shows(verify(file, PINNED), kind, 23, at, "")
+        assert report.contradicted + report.not_proven == MAX_FINDINGS + 1
+        assert file.tell() == len(others[0]) + len(record) + (MAX_FINDINGS + 1) * len(line), "it read on"
+    garbled = evidence.RECORD + b"\n"
+    file = io.BytesIO(ended([others[0], *[garbled] * 5000, *others[1:]]))
+    report = shows(verify(file, PINNED), NOT_PROVEN, 23, None, "line 2 is no erasure record, and what follows was not")
+    assert (report.contradicted, report.not_proven) == (0, 1)
+    assert file.tell() == len(others[0]) + len(garbled)
+
+
 # --- the earlier checkpoint
 
 
@@ -495,7 +600,7 @@ def test_every_earlier_checkpoint_is_continued() -> None:
             if start <= size <= stop or size == 11:
                 assert proven(bare).older_size == size
             else:
-                shows(bare, NOT_PROVEN, 27, None, "export it again with --after")
+                shows(bare, NOT_PROVEN, 27, None, "exported again with --after")
 
 
 @pytest.mark.parametrize("size", [1, 2, 4, 5, 8, 9])
@@ -519,7 +624,9 @@ def test_a_replayed_old_checkpoint_shows_against_a_newer_one() -> None:
     ledger = sample(9)
     lines = ledger.lines(ledger.header(0, 6, size=6))
     proven(check(lines))
-    shows(check(lines, after=ledger.checkpoint(9)), CONTRADICTED, 27, None, "it was longer")
+    report = shows(check(lines, after=ledger.checkpoint(9)), NOT_PROVEN, 27, None, "either this file is older, or")
+    assert report.verdict == NOT_PROVEN  # an old file is no lie
+    assert not report.older_proven
 
 
 def test_an_earlier_checkpoint_that_cannot_be_relied_on() -> None:
@@ -528,8 +635,8 @@ def test_an_earlier_checkpoint_that_cannot_be_relied_on() -> None:
     mallory = sample(9, key=SigningKey.generate())
     both = [*PINNED, KEY.verifier(other.origin)]
     for kept, phrase in (
-        (mallory.checkpoint(4), "not signed by any of the keys"),
-        (ledger.checkpoint(4).replace("\n4\n", "\n5\n"), "the signature of"),
+        (mallory.checkpoint(4), "not signed with any of the keys that you gave"),
+        (ledger.checkpoint(4).replace("\n4\n", "\n5\n"), "the signature on it is not"),
         ("", "cannot be relied on"),
         (other.checkpoint(4), "is of another ledger"),
     ):
@@ -573,8 +680,8 @@ LINES = HONEST.splitlines(keepends=True)
         (b"[" * 100_000 + b"]" * 100_000 + b"\n", "no header"),
         (b'{"evidence":' * 300 + b"1" + b"}" * 300 + b"\n", "no header"),
         (b'{"a":' + b"9" * 100_000 + b"}\n", "no header"),
-        (HONEST.replace(b"\n", b"\r\n"), "no header"),
-        (b"\xef\xbb\xbf" + HONEST, "no header"),
+        (HONEST.replace(b"\n", b"\r\n"), "an editor or a mail program"),
+        (b"\xef\xbb\xbf" + HONEST, "an editor or a mail program"),
         (b"\n" + HONEST, "no header"),
         (b" " + HONEST, "no header"),
         (HONEST + b"\n", "after the file's end"),
@@ -593,11 +700,11 @@ LINES = HONEST.splitlines(keepends=True)
         (b"".join([*LINES[:3], LINES[0], *LINES[3:]]), "line 4 should be this entry"),
         (b"".join([*LINES[:3], b"x" * 2_000_000, b"\n", *LINES[3:]]), "line 4 has more than 1048576 bytes"),
         (b"".join([*LINES[:-1], b'{"timestamp":{}}\n', LINES[-1]]), "line 8 should be the file's end"),
-        (b"".join([*LINES[:-1], LINES[-2], LINES[-1]]), "line 8 is an entry beyond the last one"),
-        (b"".join([*LINES[:-1], LINES[-1].replace(b":7,", b":8,")]), "speaks of 8 lines before it, and there are 7"),
+        (b"".join([*LINES[:-1], LINES[-2], LINES[-1]]), "line 8 is one entry more than"),
+        (b"".join([*LINES[:-1], LINES[-1].replace(b":7,", b":8,")]), "counts 8 lines before it, and there are 7"),
         (b"".join([*LINES[:-1], LINES[-1][:-10] + b"A" + LINES[-1][-9:]]), ""),
-        (b"".join([*LINES[:4], LINES[-1]]), "the entries 3 to 5 of the file's range are not in it"),
-        (b"".join([LINES[0], LINES[-1]]), "the entries 0 to 5 of the file's range are not in it"),
+        (b"".join([*LINES[:4], LINES[-1]]), "the entries 3 to 5 belong to the file's range, and are not"),
+        (b"".join([LINES[0], LINES[-1]]), "the entries 0 to 5 belong to the file's range, and are not"),
         (b"".join(LINES[1:]), "no header"),
     ],
 )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -86,7 +87,8 @@ def cases(folder: Path) -> list[list[str]]:
     for name, data in files.items():
         (folder / name).write_bytes(data)
     with zipfile.ZipFile(folder / "zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("evidence.jsonl", honest)
+        for name, data in (("README.txt", b""), ("verify.py", b""), ("evidence.jsonl", honest)):
+            archive.writestr(name, data)
     (folder / "kept").write_text(ledger.checkpoint(2), "utf-8")
     (folder / "key").write_text(f"{PINNED[0]}\n", "utf-8")
     key = ["--key", str(folder / "key"), "--json"]
@@ -115,3 +117,24 @@ def test_it_says_what_the_package_says(tmp_path: Path, capsys: pytest.CaptureFix
         codes.append(code)
     assert codes == [0, 0, 0, 2, 2, 1, 1, 2, 2, 2, 2, 0, 0, 0, 1, 0, 0]
     assert list((tmp_path / "empty").iterdir()) == []
+
+
+@pytest.mark.parametrize("options", [[], ["-I"]], ids=["as it is", "isolated"])
+def test_modules_that_lie_beside_it_are_not_taken(tmp_path: Path, options: list[str]) -> None:
+    """A forged zip, unpacked, with the genuine verifier beside modules that say yes."""
+    (tmp_path / "verify.py").write_text(source(), "utf-8")
+    (tmp_path / "evidence.jsonl").write_bytes(ended(sample(9).lines()).replace(b"usr_7", b"usr_8"))
+    imported = {
+        name.split(".")[0] for line in source().splitlines() for name in re.findall(r"^(?:import|from) ([\w.]+)", line)
+    }
+    assert {"argparse", "json", "zipfile"} < imported
+    for name in imported:
+        (tmp_path / f"{name}.py").write_text('print("PROVEN")\nraise SystemExit(0)\n')
+    command = [sys.executable, *options, "verify.py", "evidence.jsonl", "--key", str(PINNED[0])]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8")
+    assert (done.returncode, done.stdout.split("\n")[0], done.stderr) == (1, "CONTRADICTED", "")
+    # From elsewhere too, and where Python leaves the folder out already.
+    for environment in ({}, {"PYTHONSAFEPATH": "1"}):
+        command[-4:-2] = [str(tmp_path / "verify.py"), str(tmp_path / "evidence.jsonl")]
+        done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, encoding="utf-8")
+        assert (done.returncode, done.stderr) == (1, "")

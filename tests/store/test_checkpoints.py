@@ -205,14 +205,19 @@ async def test_what_grew_and_what_vanished(
     await store(connections, first, 3)
     await store(connections, f"{first}-gone", 1, 2, 3)
 
-    async def grown() -> list[tuple[str, int]]:
+    async def grown() -> list[tuple[str, int, int]]:
         async with connections.transaction("signer") as connection:
             return [each for each in await checkpoints.grown(connection) if each[0] in tenants]
 
-    assert await grown() == [(second, 3), (first, 7)]
+    assert await grown() == [(third, 0, 5), (second, 3, 0), (first, 7, 3)]
     # A ledger that became smaller is to be looked at, too.
     await store(connections, second, 30)
-    assert await grown() == [(second, -27), (first, 7)]
+    assert await grown() == [(second, -27, 30), (third, 0, 5), (first, 7, 3)]
+    # Nor is it one that was signed a while ago.
+    as_superuser(
+        database, "UPDATE indelible.checkpoints SET signed_at = now() - interval '1 h' WHERE tenant_id = %(t)s", t=third
+    )
+    assert await grown() == [(second, -27, 30), (first, 7, 3)]
     async with signing(connections, first) as connection:
         assert [each for each in await checkpoints.vanished(connection) if first in each] == [f"{first}-gone"]
         sizes = {

@@ -16,7 +16,7 @@ from indelible.ledger.disclosure import GROUPS, digest
 from indelible.store.append import Receipt, Rules, append
 from indelible.store.sealing import prepare
 from tests.postgres import Database
-from tests.store.acting import MINE, OTHER, PERSONAL, ROLES, acting, refusal, run
+from tests.store.acting import EVENTS, MINE, OTHER, PERSONAL, ROLES, acting, refusal, run
 from tests.store.samples import rows
 
 ERASE = "SELECT * FROM indelible.erase_disclosures(%s, %s::bigint[], %s::text[]) ORDER BY 1, 2"
@@ -276,3 +276,36 @@ def test_all_groups_at_once(filled: Database) -> None:
         run(connection, update)
         query = f"SELECT search FROM indelible.event_personal WHERE tenant_id = '{MINE}' AND seq = 1"
         assert run(connection, query) == [("",)]
+
+
+def test_a_record_that_is_no_entry_of_the_ledger_erases_nothing(filled: Database, in_transaction: Any) -> None:
+    """The writer may insert rows, and the columns of a row may say anything."""
+
+    async def act(keeper: Keeper) -> None:
+        digests = [value for (seq, _), value in stored(filled, MINE, 1).items() if seq == 1]
+        assert digests
+        seq = 2**52
+        await keeper.execute("SET LOCAL ROLE indelible_writer")
+        await keeper.execute(f"SET LOCAL indelible.tenant_id = '{MINE}'")
+        await keeper.execute(
+            f"INSERT INTO indelible.{EVENTS} (tenant_id, seq, recorded_at, occurred_at, id, action, outcome, source,"
+            " actor_type, leaf_hash, entry) VALUES (%s, %s, now(), now(), gen_random_uuid(), 'ledger.erasure',"
+            " 'success', 'api', 'system', sha256('x'), 'no entry at all')",
+            MINE,
+            seq,
+        )
+        for named in (digests, dict.fromkeys(digests, 1)):
+            metadata = json.dumps(["salt", "metadata", {"digests": named}])
+            await keeper.execute("SAVEPOINT once")
+            await keeper.execute("SET LOCAL ROLE indelible_writer")
+            await keeper.execute(
+                f"INSERT INTO indelible.{PERSONAL} (tenant_id, seq, recorded_at, metadata) VALUES (%s, %s, now(), %s)",
+                MINE,
+                seq,
+                metadata,
+            )
+            with pytest.raises(InsufficientPrivilege, match=RECORD_FIRST):
+                await keeper.erase(seq, [1], GROUPS)
+            await keeper.execute("ROLLBACK TO SAVEPOINT once")
+
+    in_transaction(act)

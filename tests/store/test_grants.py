@@ -61,7 +61,7 @@ FUNCTIONS = {
     "indelible_control": {"ensure_month", "tenants_with_entries"},
     "indelible_keeper": {"erase_disclosures"},
 }
-INTERNAL = {"refuse", "only_forward", "only_erased", "base64url"}
+INTERNAL = {"refuse", "only_forward", "only_erased", "base64url", "disclosure_digest", "records_erasure"}
 """Functions that nobody calls: triggers, and what the others use."""
 
 

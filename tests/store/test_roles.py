@@ -14,7 +14,7 @@ from indelible.store.embedded import SERVICE_ROLE
 from indelible.store.intake import Intake
 from tests.postgres import Database
 from tests.store.acting import EVENTS, MINE, MONTH, OTHER, PERSONAL, ROLES, RUNTIME, acting, refusal, run
-from tests.store.samples import rows, take
+from tests.store.samples import as_superuser, rows, take
 
 # --- tenants
 
@@ -339,3 +339,25 @@ def test_the_writer_adds_subtrees_to_the_tenant_that_is_set(filled: Database) ->
         insert = "INSERT INTO indelible.subtrees VALUES ('{}', 1, 9, sha256('x'))"
         assert refusal(connection, insert.format(MINE)) == ""
         assert "violates row-level security policy" in refusal(connection, insert.format(OTHER))
+
+
+def test_triggers_look_nowhere_else_for_operators(filled: Database) -> None:
+    """Whoever may make a schema could otherwise define an operator by which a ledger that shrinks grows."""
+    as_superuser(
+        filled,
+        "CREATE SCHEMA evil",
+        "CREATE FUNCTION evil.no(bigint, bigint) RETURNS boolean LANGUAGE sql AS 'SELECT false'",
+        "CREATE OPERATOR evil.<= (LEFTARG = bigint, RIGHTARG = bigint, FUNCTION = evil.no)",
+        "GRANT USAGE ON SCHEMA evil TO indelible_writer",
+    )
+    with acting(filled, "indelible_writer", MINE) as connection:
+        run(connection, "SET LOCAL search_path = evil, pg_catalog")
+        shrink = "UPDATE indelible.ledgers SET size = 1, frontier = sha256('x')"
+        assert refusal(connection, shrink) == "a ledger only grows, under its own name"
+
+
+def test_an_origin_names_one_ledger(filled: Database) -> None:
+    """Two tenants' ledgers of one name could be signed by turns, and one proven by the other's key."""
+    ((origin,),) = rows(filled, "SELECT origin FROM indelible.ledgers WHERE tenant_id = %s", MINE)
+    with acting(filled, "indelible_writer", "evil") as connection, pytest.raises(psycopg.errors.UniqueViolation):
+        run(connection, "INSERT INTO indelible.ledgers (tenant_id, origin) VALUES ('evil', %s)", origin)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from indelible.ledger.signing import SigningKey
+from indelible.server.health import _check
 from indelible.store.appender import Appender
 from indelible.store.intake import Intake
 from indelible.store.session import Database as Connections
@@ -129,6 +130,51 @@ async def test_refused_ledgers_are_named_and_not_said_to_wait(
     assert (found.waiting, found.refused) == (0, 4)
     assert found.lag < 30
     assert found.refusals == tuple(Refused(f"h/{tenant}", "it shrank") for tenant in "dcb")
+
+
+async def test_a_ledger_that_is_smaller_than_what_was_signed_waits(
+    database: Database, connections: Connections, appender: Appender, intake: Intake
+) -> None:
+    """Somebody put a checkpoint in that is larger than the ledger, and took the refusal away."""
+    await send(appender, take(intake, "a"))
+    sign(database, "a", KEY)
+    as_superuser(database, "UPDATE indelible.checkpoints SET size = 50 WHERE tenant_id = 'a'")
+    assert (await standing(connections)).waiting == 0
+    age(database, "a", checkpoints="90")
+    found = await standing(connections)
+    assert found.waiting == 1
+    assert 90 <= found.lag < 120
+
+
+async def test_sizes_that_no_ledger_has_stop_nothing(
+    database: Database, connections: Connections, appender: Appender, intake: Intake
+) -> None:
+    await send(appender, *[take(intake, tenant) for tenant in "abc"])
+    for name, definition in rows(
+        database,
+        "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint "
+        "WHERE conrelid = 'indelible.ledgers'::regclass AND contype = 'c'",
+    ):
+        if "size" in str(definition):
+            as_superuser(database, f"ALTER TABLE indelible.ledgers DROP CONSTRAINT {name}")
+    as_superuser(database, "UPDATE indelible.ledgers SET size = 9223372036854775807 WHERE tenant_id < 'c'")
+    assert (await standing(connections)).entries == 2 * (2**63 - 1) + 2
+    assert (await _check(connections)).readiness.ready
+
+
+async def test_a_database_that_refuses_to_say_is_unknown_and_no_failure(
+    database: Database, connections: Connections
+) -> None:
+    """Whoever watches must hear of it, and get no error of the server's."""
+    as_superuser(database, "ALTER TABLE indelible.refusals RENAME COLUMN reason TO why")
+    found, known = await _check(connections)
+    assert known is None
+    assert found.ready, "events are stored all the same"
+    assert found.checks["checkpoints"].startswith("unknown: PostgreSQL refuses to say how it stands (42703)")
+    as_superuser(database, "ALTER TABLE indelible.migrations RENAME TO away")
+    found, known = await _check(connections)
+    assert (found.ready, known) == (False, None)
+    as_superuser(database, "ALTER TABLE indelible.away RENAME TO migrations")
 
 
 @pytest.mark.parametrize("time", ["infinity", "-infinity", "4000-01-01 00:00:00 BC", "20000-01-01"])

@@ -46,7 +46,7 @@ async def test_one_byte_of_an_entry(ledger: Ledger, seq: int, place: str, fixed:
     await ledger.shows(
         {seq: here, None: HEAD}
         if seq == LAST
-        else {seq: here, seq + 1: f"prev is not the hash of entry {seq}", None: TREE}
+        else {seq: here, seq + 1: f"the seal that ties it to entry {seq} is broken", None: TREE}
     )
 
 
@@ -62,9 +62,9 @@ async def test_two_rows_swapped(ledger: Ledger) -> None:
     ledger.tamper(SWAP.format("events"), SWAP.format("event_personal"))
     await ledger.shows({
         2: "says that it is number 4",
-        3: "is before that of an earlier entry",
+        3: "and an entry that precedes it at",
         4: "says that it is number 2",
-        5: "prev is not the hash of entry 4",
+        5: "the seal that ties it to entry 4 is broken",
         None: TREE,
     })  # fmt: skip
 
@@ -75,7 +75,7 @@ async def test_a_row_moved_to_another_tenant(ledger: Ledger) -> None:
     blames(await ledger.verify(), {3: "entry 3 is missing", None: TREE})
     blames(
         await ledger.verify(tenant=ledger.bystander),
-        {3: "prev is not the hash of entry 2", None: "has 3 entries by its head, but there are 4"},
+        {3: "the seal that ties it to entry 2 is broken", None: "has 3 entries by its head, but there are 4"},
     )
 
 
@@ -127,7 +127,7 @@ async def test_deletion_that_leaves_the_disclosures(ledger: Ledger) -> None:
     ledger.tamper(DELETE.format("events"), first=5, last=LAST)
     blames(
         await ledger.verify(),
-        {5: "there are disclosures of an entry that is not there", None: "the last 2 are missing"},
+        {5: "there are personal parts of an entry that is not there", None: "the last 2 are missing"},
     )
 
 
@@ -198,7 +198,7 @@ async def test_time_that_runs_backwards(ledger: Ledger) -> None:
     )
     moved = "UPDATE indelible.{} SET recorded_at = %(earlier)s WHERE " + ROW
     ledger.tamper(moved.format("events"), moved.format("event_personal"), earlier=earlier.decode())
-    await ledger.shows({3: f"recorded_at {earlier.decode()} is before that of an earlier entry"})
+    await ledger.shows({3: f"it claims to have been recorded at {earlier.decode()}, and an entry that precedes it at"})
 
 
 async def test_two_whole_ledgers_exchanged_say_whose_they_are(ledger: Ledger) -> None:
@@ -230,7 +230,7 @@ async def test_two_whole_ledgers_exchanged_say_whose_they_are(ledger: Ledger) ->
         ("size = 11", {None: "has 11 entries by its head, but the last 4 are missing"}),
         ("size = 5, frontier = substr(frontier, 1, 64)", {None: "has 5 entries by its head, but there are 7"}),
         ("size = 0, frontier = '', head = NULL", {None: "has 0 entries by its head, but there are 7"}),
-        ("origin = 'elsewhere/' || origin", {0: "prev is not the hash of the ledger's origin"}),
+        ("origin = 'elsewhere/' || origin", {0: "the seal that ties it to the ledger's origin is broken"}),
     ],
 )
 async def test_where_the_ledger_stands(ledger: Ledger, change: str, expected: Found) -> None:

@@ -55,15 +55,15 @@ UPDATE_GROUP = f"UPDATE indelible.event_personal SET {{group}} = {{value}} WHERE
 @pytest.mark.parametrize("group", GROUPS)
 async def test_a_disclosure_altered(ledger: Ledger, group: str) -> None:
     ledger.tamper(UPDATE_GROUP.format(group=group, value=f"replace({group}, 'Sarah', 'Simon')"))
-    await ledger.shows({3: f"the disclosure '{group}' was altered or added"})
+    await ledger.shows({3: f"its personal part '{group}' was altered or added"})
     ledger.tamper(UPDATE_GROUP.format(group=group, value="'{}'"))
-    await ledger.shows({3: "the disclosure '?' was altered or added"})
+    await ledger.shows({3: "a personal part of it was altered or added"})
 
 
 @pytest.mark.parametrize("group", GROUPS)
 async def test_a_disclosure_removed(ledger: Ledger, group: str) -> None:
     ledger.tamper(UPDATE_GROUP.format(group=group, value="NULL"))
-    await ledger.shows({3: "1 of 5 disclosures are missing"})
+    await ledger.shows({3: "1 of its 5 personal parts is missing"})
 
 
 @pytest.mark.parametrize("group", GROUPS)
@@ -71,7 +71,7 @@ async def test_a_disclosure_added(ledger: Ledger, group: str) -> None:
     """Taken from an entry that has it, to one that never had."""
     stolen = f"(SELECT {group} FROM indelible.event_personal WHERE tenant_id = %(tenant)s AND seq = 3)"
     ledger.tamper(UPDATE_GROUP.format(group=group, value=stolen), seq=LAST)
-    await ledger.shows({LAST: f"the disclosure '{group}' was altered or added"})
+    await ledger.shows({LAST: f"its personal part '{group}' was altered or added"})
 
 
 @pytest.mark.parametrize("group", GROUPS)
@@ -81,7 +81,7 @@ async def test_a_disclosure_swapped_between_rows(ledger: Ledger, group: str) -> 
         f"UPDATE indelible.event_personal p SET {group} = {other.format(group)} "
         "WHERE tenant_id = %(tenant)s AND seq IN (2, 4)"
     )
-    await ledger.shows(dict.fromkeys((2, 4), f"the disclosure '{group}' was altered or added"))
+    await ledger.shows(dict.fromkeys((2, 4), f"its personal part '{group}' was altered or added"))
 
 
 @pytest.mark.parametrize("group", GROUPS)
@@ -89,9 +89,9 @@ async def test_a_disclosure_there_twice(ledger: Ledger, group: str) -> None:
     """The same disclosure in another group's place would be shown instead of what belongs there."""
     other = GROUPS[GROUPS.index(group) - 1]
     ledger.tamper(UPDATE_GROUP.format(group=other, value=group))
-    await ledger.shows({3: "1 of 5 disclosures are missing"})
+    await ledger.shows({3: "1 of its 5 personal parts is missing"})
 
 
 async def test_all_disclosures_of_an_entry_moved_away(ledger: Ledger) -> None:
     ledger.tamper(f"UPDATE indelible.event_personal SET seq = 99 WHERE {ROW}")
-    await ledger.shows({3: "5 of 5 disclosures are missing", 99: "disclosures of an entry that is not there"})
+    await ledger.shows({3: "5 of its 5 personal parts are missing", 99: "personal parts of an entry that is not there"})

@@ -116,6 +116,20 @@ class Bench:
             assert [tenant for each, reason in await self.refusals() if each == tenant and "; see docs/" in reason]
         return caught.value
 
+    def let_names_repeat(self) -> None:
+        """As whoever owns the tables can: from then on two ledgers may have one origin."""
+        constraints = (
+            "SELECT conname FROM pg_constraint WHERE conrelid = 'indelible.ledgers'::regclass AND contype = 'u'"
+        )
+        for (name,) in rows(self.database, constraints):
+            self.tamper(f"ALTER TABLE indelible.ledgers DROP CONSTRAINT {name}")
+        indexes = (
+            "SELECT indexrelid::regclass FROM pg_index "
+            "WHERE indrelid = 'indelible.ledgers'::regclass AND indisunique AND NOT indisprimary"
+        )
+        for (name,) in rows(self.database, indexes):
+            self.tamper(f"DROP INDEX {name}")
+
     def tamper(self, *statements: str, **parameters: Any) -> None:
         as_superuser(self.database, *statements, **parameters)
 

@@ -1,8 +1,10 @@
 """The archive remembers what a database forgot: a restored backup must not become a second history."""
 
 import asyncio
+import os
 import re
 import socket
+import stat
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,10 +16,11 @@ from structlog.testing import capture_logs
 
 from indelible.archive import Archive, ArchiveUnavailable, open_archive
 from indelible.catalog import Catalog
-from indelible.ledger.checkpoint import Checkpoint
+from indelible.ledger.checkpoint import MAX_SIZE, Checkpoint
 from indelible.ledger.signing import SigningKey, sign_checkpoint
 from indelible.store.append import Rules
 from indelible.store.appender import Appender
+from indelible.store.checkpoints import latest
 from indelible.store.intake import Intake
 from indelible.store.session import Database as Connections
 from tests.archive.seaweed import Server
@@ -92,6 +95,8 @@ async def test_a_restored_backup_is_not_signed(dump: Database, catalog: Catalog,
         missing = [reason for tenant, reason in await bench.refusals() if tenant == ""]
         assert len(missing) == 1
         assert "the ledger is gone, and the archive has a checkpoint of 2 entries" in missing[0]
+        listed = " ".join(reason for _, reason in await bench.refusals())
+        assert ".checkpoint" not in listed, "everybody reads it at /readyz"
         # Later it has more entries than were signed, and others.
         await bench.grow("acme", 20)
         for each in (signer, bench.signer(archive=archive)):
@@ -197,15 +202,91 @@ async def test_what_is_in_the_archive_and_none_of_ours(
 async def test_a_checkpoint_that_lies_in_the_wrong_place(
     database: Database, catalog: Catalog, archive: Archive
 ) -> None:
-    """Signed by us, it counts for the ledger that it names: nobody can hide it by moving it."""
+    """Signed by us, it counts for the ledger that it names; and that under whose name it lies is not signed until
+    somebody has looked, since it may hide one there."""
     async with opened(database, catalog) as bench:
-        await bench.grow("acme", 1)
-        await bench.grow("globex", 1)
+        for tenant in ("acme", "globex", "initech"):
+            await bench.grow(tenant, 1)
         stated = Checkpoint(bench.origin("acme"), 40, b"x" * 32)
         await archive.put(bench.origin("globex"), 1, sign_checkpoint(stated, [KEY]))
         signer = bench.signer(archive=archive)
         assert (await bench.refused(signer, "acme")).kind == "archive_ahead"
-        assert bench.sizes("globex") == [(2, 0)]
+        refused = await bench.refused(signer, "globex")
+        assert refused.kind == "misfiled"
+        assert "checkpoint of 1 entries is one of 40 entries" in refused.reason
+        assert bench.sizes("initech") == [(2, 0)]
+
+
+@pytest.mark.parametrize("of", ["acme", "globex"])
+async def test_a_checkpoint_that_hides_the_newest_one(
+    database: Database, catalog: Catalog, archive: Archive, of: str
+) -> None:
+    """A genuine older one, or another ledger's, under the largest number that there is: whoever can add to the archive
+    must not get a history signed that contradicts what is beneath."""
+    async with opened(database, catalog) as bench:
+        signer = bench.signer(archive=archive)
+        await bench.grow("acme", 4)
+        await bench.grow("globex", 1)
+        await signer.sign_changed()
+        old = await latest(bench.connections, of)
+        assert old is not None
+        await bench.grow("acme", 5)
+        await signer.sign_changed()
+        await signer.publish()
+        await archive.put(bench.origin("acme"), MAX_SIZE, old.note)
+        Ledger("acme", "", database, bench.connections).rewrite(
+            lambda seq, data: data.replace(b'"api"', b'"ui"') if seq == 7 else data
+        )
+        bench.tamper("DELETE FROM indelible.checkpoints WHERE tenant_id = 'acme' AND size > 5")
+        await bench.grow("acme", 1)
+        refused = await bench.refused(bench.signer(archive=archive), "acme")
+        assert refused.kind == "misfiled"
+        assert f"{MAX_SIZE:020}.checkpoint" in refused.reason
+        assert await bench.signer(archive=archive).sign_changed() == 0
+        assert [tenant for tenant, _ in await bench.refusals()] == ["acme"]
+        await bench.grow("globex", 1)
+        assert await bench.signer(archive=archive).sign_changed() == 1
+
+
+async def test_a_checkpoint_that_lies_elsewhere_is_published_where_it_belongs(
+    database: Database, catalog: Catalog, archive: Archive
+) -> None:
+    async with opened(database, catalog) as bench:
+        await bench.grow("acme", 1)
+        signed = await bench.signer().sign("acme")
+        elsewhere = bench.origin("acme").replace("indelible.local", "somewhere.else")
+        await archive.put(elsewhere, 9, signed.note)
+        signer = bench.signer(archive=archive)
+        await signer.sign_changed()
+        await signer.publish()
+        assert await published(archive) == {bench.origin("acme"): 2, elsewhere: 9}
+
+
+@pytest.mark.parametrize("what", ["link", "directory", "socket"])
+async def test_a_name_in_the_archive_that_is_no_file(bench: Bench, tmp_path: Path, what: str) -> None:
+    """It stops the ledger under whose name it is, and no other; also when it lies where the next one has to go."""
+    archive = open_archive(str(tmp_path), retention=DAY)
+    for tenant in ("acme", "globex"):
+        await bench.grow(tenant, 1)
+    signer = bench.signer(archive=archive)
+    await signer.sign_changed()
+    await signer.publish()
+    name = tmp_path / bench.origin("acme") / f"{3:020}.checkpoint"
+    if what == "link":
+        name.symlink_to("/nowhere")
+    elif what == "directory":
+        name.mkdir()
+    else:
+        os.mknod(name, stat.S_IFSOCK | 0o600)
+    for tenant in ("acme", "globex"):
+        await bench.grow(tenant, 1)
+    await signer.sign_changed()
+    await signer.publish()
+    assert published_sizes(tmp_path / bench.origin("globex")) == [2, 3]
+    await bench.grow("globex", 1)
+    for each, kind in ((signer, "archive_differs"), (bench.signer(archive=archive), "foreign_key")):
+        assert (await bench.refused(each, "acme")).kind == kind
+    assert bench.sizes("globex") == [(2, 0), (3, 2), (4, 3)]
 
 
 async def test_history_rewritten_before_what_the_archive_has(

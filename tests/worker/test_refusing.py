@@ -5,7 +5,9 @@ The one who tampers here may do anything in the database, past all triggers, and
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -13,11 +15,15 @@ from structlog.testing import capture_logs
 from indelible.ledger.checkpoint import Checkpoint
 from indelible.ledger.signing import SigningKey, sign_checkpoint
 from indelible.ledger.tree import Frontier
+from indelible.store.errors import StoreUnavailable
+from indelible.store.session import Connection
+from indelible.store.session import Database as Connections
 from indelible.store.verify import verify
-from indelible.worker.signer import Signer
-from tests.store.samples import rows
+from indelible.worker.entries import _derived_id
+from indelible.worker.signer import Refused, Signer
+from tests.store.samples import rows, send, take
 from tests.store.tampering import Ledger
-from tests.worker.signing import Bench
+from tests.worker.signing import KEY, Bench
 
 pytestmark = pytest.mark.anyio
 
@@ -202,6 +208,7 @@ async def test_a_tree_or_a_head_that_is_not_that_of_the_entries(bench: Bench, si
 
 async def test_the_rows_of_two_ledgers_exchanged(bench: Bench, signer: Signer) -> None:
     """Each is a ledger of the same size, consistent in itself; and of another name."""
+    bench.let_names_repeat()
     bench.tamper(
         "UPDATE indelible.ledgers l SET origin = o.origin, head = o.head, frontier = o.frontier "
         "FROM indelible.ledgers o WHERE l.tenant_id IN ('acme', 'globex') AND o.tenant_id IN ('acme', 'globex') "
@@ -228,6 +235,7 @@ async def test_two_ledgers_that_changed_places_altogether(bench: Bench, signed: 
 async def test_a_second_ledger_of_the_same_name(bench: Bench, signed: Signer, remembers: bool) -> None:
     """Somebody makes a customer up whose ledger has the name of another's: its checkpoints would be that one's."""
     await bench.grow("intruder", 9)
+    bench.let_names_repeat()
     bench.tamper(
         "UPDATE indelible.ledgers SET origin = (SELECT origin FROM indelible.ledgers WHERE tenant_id = 'acme') "
         "WHERE tenant_id = 'intruder'"
@@ -235,12 +243,14 @@ async def test_a_second_ledger_of_the_same_name(bench: Bench, signed: Signer, re
     signer = signed if remembers else bench.signer()
     refused = await bench.refused(signer, "intruder")
     assert refused.kind == "rewritten"
-    assert "another ledger of the name" in refused.reason
+    assert "which is another tenant's" in refused.reason
     assert await is_signed_on(bench, signer, "acme")
 
 
-async def test_a_copy_of_a_ledger_that_goes_another_way(bench: Bench, signed: Signer) -> None:
-    """With all its rows, and its checkpoints but the last: the one that was signed further has the name."""
+@pytest.mark.parametrize("last", [True, False], ids=["with_the_last", "without_the_last"])
+async def test_a_copy_of_a_ledger_that_goes_another_way(bench: Bench, signed: Signer, last: bool) -> None:
+    """With all its rows: the one that was signed further has the name, and neither, where both were."""
+    bench.let_names_repeat()
     bench.tamper(
         *[
             f"INSERT INTO indelible.{table} ({names}) SELECT {names.replace('tenant_id', chr(39) + 'aaa' + chr(39))} "
@@ -251,11 +261,116 @@ async def test_a_copy_of_a_ledger_that_goes_another_way(bench: Bench, signed: Si
             )
         ]
     )
-    await bench.grow("acme", 1)
-    await signed.sign("acme")
+    if not last:
+        await bench.grow("acme", 1)
+        bench.tamper("DELETE FROM indelible.checkpoints WHERE tenant_id = 'aaa'")
+        await signed.sign("acme")
+    for tenant in ("aaa", "acme"):
+        await bench.grow(tenant, 1)
     for signer in (signed, bench.signer()):
         assert (await bench.refused(signer, "aaa")).kind == "rewritten"
+        if last:
+            assert (await bench.refused(signer, "acme")).kind == "rewritten"
+        assert await is_signed_on(bench, signer, "globex" if last else "acme")
+
+
+async def test_a_name_that_is_taken_after_this_signer_looked(bench: Bench) -> None:
+    """Two signers, one of which signed the customer's new ledger: the other must not sign a second of that name."""
+    first, second = bench.signer(), bench.signer()
+    for signer in (first, second):
+        await signer.sign_changed()
+    await bench.grow("acme", 3)
+    await first.sign("acme")
+    await bench.grow("intruder", 5)
+    bench.let_names_repeat()
+    bench.tamper("UPDATE indelible.ledgers SET origin = %(o)s WHERE tenant_id = 'intruder'", o=bench.origin("acme"))
+    for signer in (second, first):
+        assert "which is another tenant's" in (await bench.refused(signer, "intruder")).reason
         assert await is_signed_on(bench, signer, "acme")
+
+
+async def test_a_name_that_two_have_of_whom_none_was_signed(bench: Bench) -> None:
+    """Nobody can tell whose it is."""
+    await bench.grow("acme", 3)
+    await bench.grow("intruder", 1)
+    bench.let_names_repeat()
+    bench.tamper("UPDATE indelible.ledgers SET origin = %(o)s WHERE tenant_id = 'intruder'", o=bench.origin("acme"))
+    await bench.grow("globex", 1)
+    assert await bench.signer().sign_changed() == 1
+    assert [tenant for tenant, _ in await bench.refusals()] == ["acme", "intruder"]
+
+
+@pytest.mark.parametrize("removed", [0, 4], ids=["first_and_last", "last"])
+async def test_the_name_of_a_ledger_that_is_gone(bench: Bench, removed: int) -> None:
+    """Its checkpoints are there, so another ledger must not take it up; also one that this signer never saw."""
+    signer = bench.signer()
+    await signer.sign_changed()
+    await bench.grow("acme", 3)
+    for _ in range(2):
+        await bench.signer().sign("acme")
+        await bench.grow("acme", 2)
+    origin = bench.origin("acme")
+    bench.tamper("DELETE FROM indelible.ledgers WHERE tenant_id = 'acme'")
+    if removed:
+        bench.tamper("DELETE FROM indelible.checkpoints WHERE tenant_id = 'acme' AND size = %(size)s", size=removed)
+    await bench.grow("intruder", 9)
+    bench.tamper("UPDATE indelible.ledgers SET origin = %(o)s WHERE tenant_id = 'intruder'", o=origin)
+    with pytest.raises(Refused, match="which is another tenant's"):
+        await signer.sign("intruder")
+
+
+async def test_what_another_signer_signed_is_remembered_from_the_next_round_on(bench: Bench) -> None:
+    """So that a spare signer without an archive notices as well that the database went back."""
+    signer, spare = bench.signer(), bench.signer()
+    await bench.grow("acme", 4)
+    for each in (signer, spare):
+        await each.sign_changed()
+    await bench.grow("acme", 3)
+    await signer.sign_changed()
+    assert await spare.sign_changed() == 0
+    bench.tamper(
+        "DELETE FROM indelible.events WHERE tenant_id = 'acme' AND seq >= 5",
+        "DELETE FROM indelible.checkpoints WHERE tenant_id = 'acme' AND size > 5",
+    )
+    ledger(bench).set_head(ledger(bench).entries())
+    await bench.grow("acme", 6)
+    refused = await bench.refused(spare, "acme")
+    assert (refused.kind, refused.size) == ("rewritten", 5)
+    assert "first 8 entries" in refused.reason
+
+
+@pytest.mark.parametrize("grown", [0, 9])
+async def test_a_checkpoint_whose_commit_was_not_answered(
+    bench: Bench, signed: Signer, monkeypatch: pytest.MonkeyPatch, grown: int
+) -> None:
+    """Somebody may have read it, so it binds the signer; where all is well, it goes on."""
+    for tenant in ("acme", "globex"):
+        await bench.grow(tenant, 2)
+    transaction = Connections.transaction
+
+    @asynccontextmanager
+    async def unheard(self: Connections, *arguments: Any, **options: Any) -> AsyncIterator[Connection]:
+        async with transaction(self, *arguments, **options) as connection:
+            yield connection
+        if options.get("snapshot"):
+            raise StoreUnavailable("the connection was lost")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Connections, "transaction", unheard)
+        for tenant in ("acme", "globex"):
+            with pytest.raises(StoreUnavailable):
+                await signed.sign(tenant)
+    assert bench.sizes("acme") == [(SIZE, 0), (SIZE + 2, SIZE)]
+    bench.tamper(
+        "DELETE FROM indelible.events WHERE tenant_id = 'acme' AND seq > 7",
+        "DELETE FROM indelible.checkpoints WHERE tenant_id = 'acme' AND size > 7",
+    )
+    ledger(bench).set_head(ledger(bench).entries())
+    if grown:
+        await bench.grow("acme", grown)
+    refused = await bench.refused(signed, "acme")
+    assert (refused.kind, refused.size) == ("rewritten" if grown else "shortened", SIZE)
+    assert await is_signed_on(bench, signed)
 
 
 # --- the last checkpoint itself
@@ -388,6 +503,40 @@ async def test_the_rounds_do_not_read_a_refused_ledger_each_time(bench: Bench, s
         await bench.grow("globex", 1)
         await signed.sign_changed()
     assert signing == ["globex"] * 3
+
+
+async def test_a_refusal_that_others_removed_is_listed_again(bench: Bench, signed: Signer) -> None:
+    """In the next look at all ledgers, and so is a reason that they changed."""
+    rewrite(bench, 3)
+    await bench.grow("acme", 1)
+    for _ in range(2):  # the incident is an entry, too
+        signed._next_sweep = 0
+        await signed.sign_changed()
+    listed = await bench.refusals()
+    assert [tenant for tenant, _ in listed] == ["acme"]
+    for statement in ("DELETE FROM indelible.refusals", "UPDATE indelible.refusals SET reason = 'all is well'"):
+        bench.tamper(statement)
+        signed._next_sweep = 0
+        await signed.sign_changed()
+        assert await bench.refusals() == listed
+
+
+async def test_nobody_takes_the_id_of_an_incident_in_advance(bench: Bench, signed: Signer) -> None:
+    """Neither by what is public of the ledger, nor by having it known: the incident is recorded all the same."""
+    key = SigningKey.generate()
+    ids = [_derived_id(each, "ledger.incident", bench.origin("acme"), "8", "rewritten", "0") for each in (KEY, key)]
+    assert ids[0] != ids[1]
+    await send(bench.appender, take(bench.intake, "acme", id=str(ids[0])))
+    await signed.sign_changed()
+    rewrite(bench, 3)
+    with capture_logs() as logs:
+        assert (await bench.refused(signed, "acme")).kind == "rewritten"
+    assert bench.actions("acme", "ledger.incident") == ["ledger.incident"]
+    assert [each["log_level"] for each in logs if each["event"] == "somebody took the id of an entry of ours"] == [
+        "error"
+    ]
+    await bench.refused(bench.signer(), "acme")
+    assert bench.actions("acme", "ledger.incident") == ["ledger.incident"]
 
 
 async def test_many_at_once(bench: Bench, signed: Signer) -> None:

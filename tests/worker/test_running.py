@@ -20,6 +20,7 @@ from indelible.store.appender import Appender
 from indelible.store.errors import StoreUnavailable
 from indelible.store.intake import Intake
 from indelible.store.session import Database as Connections
+from indelible.worker import requests
 from indelible.worker.signer import Signer
 from tests.conftest import Cluster
 from tests.postgres import Database
@@ -65,6 +66,61 @@ async def test_it_signs_at_once_when_it_is_asked(bench: Bench) -> None:
         await checkpoints.request(bench.connections, "")
         await bench.grow("globex", 1)
         assert await checkpoints.wait_for(bench.connections, "globex", 2, timedelta(seconds=5))
+
+
+async def test_whoever_asks_often_gets_a_checkpoint_a_second(bench: Bench) -> None:
+    """Each is kept for ever. The last one covers everything all the same."""
+    await bench.grow("acme", 1)
+    loop = asyncio.get_running_loop()
+    async with running(bench.signer(interval=3600)):
+        await until(lambda: bench.sizes("acme") == [(2, 0)])
+        began = loop.time()
+        while loop.time() - began < 2.2:
+            await bench.grow("acme", 1)
+            await checkpoints.request(bench.connections, "acme")
+            await asyncio.sleep(0.02)
+        size = bench.size("acme")
+        assert await checkpoints.wait_for(bench.connections, "acme", size, timedelta(seconds=5))
+        passed = loop.time() - began
+    assert 3 <= len(bench.sizes("acme")) <= passed + 3
+
+
+async def test_what_nobody_can_have_meant_is_not_waited_for(bench: Bench) -> None:
+    """Whoever can log in may say anything on the channel: others are served all the same."""
+    signer = bench.signer(interval=3600)
+    async with running(signer):
+        await bench.grow("acme", 1)
+        await until(lambda: signer._connected.is_set() and signer._is_prepared)
+        with psycopg.connect(bench.database.url, autocommit=True) as noise:
+            noise.execute("SELECT pg_notify('indelible_sign', repeat('x', 7000) || g) FROM generate_series(1, 500) g")
+            noise.execute("SELECT pg_notify('indelible_sign', 'nobody-' || g) FROM generate_series(1, 50) g")
+        await bench.grow("acme", 1)
+        assert await checkpoints.wait_for(bench.connections, "acme", 3, timedelta(seconds=5))
+
+
+async def test_requests_come_in_order_and_one_ledger_not_too_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests, "_INTERVAL", 0.2)
+    asked = requests.Requests()
+    for tenant in ("c", "a", "b", "a", "", "no tenant", "x" * 129, "a\n"):
+        asked.add(tenant)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    assert await asked.next() == "c"
+    asked.add("c")
+    assert [await asked.next() for _ in range(2)] == ["a", "b"]
+    assert loop.time() - began < 0.15, "nobody waits for the one who had a turn"
+    assert await asked.next() == "c"
+    assert loop.time() - began >= 0.2
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(asked.next(), 0.1)
+
+
+def test_no_more_wait_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests, "_MOST", 3)
+    asked = requests.Requests()
+    for number in range(9):
+        asked.add(f"tenant-{number}")
+    assert len(asked) == 3
 
 
 async def test_waiting_ends_where_nobody_signs(bench: Bench) -> None:

@@ -5,6 +5,7 @@ import json
 import logging
 
 import pytest
+from structlog.testing import capture_logs
 
 from indelible.ledger import checkpoint, note
 from indelible.ledger.signing import SigningKey
@@ -12,8 +13,9 @@ from indelible.store.checkpoints import public_keys
 from indelible.store.errors import StoreUnavailable
 from indelible.store.session import Database as Connections
 from indelible.worker import signer as signer_module
+from indelible.worker.entries import Entries, _derived_id
 from indelible.worker.signer import Refused, Signer
-from tests.store.samples import rows
+from tests.store.samples import rows, send, take
 from tests.worker.signing import KEY, Bench, until
 
 pytestmark = pytest.mark.anyio
@@ -254,6 +256,45 @@ async def test_an_announcement_whose_checkpoint_was_never_made(bench: Bench, mon
     signed = await bench.signer(new, old).sign("acme")
     assert bench.actions("acme").count("ledger.key_rotated") == 1
     assert bench.opened(signed, "acme", old) == bench.opened(signed, "acme", new)
+
+
+@pytest.mark.parametrize("occasions", [("",), ("", "4")])
+async def test_nobody_takes_the_id_of_an_announcement_in_advance(bench: Bench, occasions: tuple[str, ...]) -> None:
+    """The ledger is signed with the new key although there are entries of others under the ids it would have."""
+    old, new = SigningKey.generate(), SigningKey.generate()
+    await bench.grow("acme", 3 - len(occasions))
+    verifier = new.verifier(bench.origin("acme"))
+    parts = ("ledger.key_rotated", verifier.name, verifier.key_id.hex())
+    taken = [_derived_id(new, *parts, occasion, "0") for occasion in occasions]
+    await send(bench.appender, *[take(bench.intake, "acme", id=str(each)) for each in taken])
+    await bench.signer(old).sign_changed()
+    assert bench.size("acme") == 4
+    with capture_logs() as logs:
+        signed = await bench.signer(new, old).sign("acme")
+    assert bench.opened(signed, "acme", new).size == 5
+    assert bench.actions("acme") == ["ledger.created", "ledger.key_rotated"]
+    assert [each["id"] for each in logs if each["event"] == "somebody took the id of an entry of ours"] == [
+        str(taken[0])
+    ]
+
+
+async def test_a_ledger_that_the_new_key_cannot_sign_is_refused(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever takes the old key away must not be told that all is well."""
+    old, new = SigningKey.generate(), SigningKey.generate()
+    await bench.grow("acme", 2)
+    await bench.signer(old).sign_changed()
+
+    async def lost(*_: object) -> None:
+        pass
+
+    signer = bench.signer(new, old)
+    monkeypatch.setattr(Entries, "announce", lost)
+    with pytest.raises(Refused, match="announces the current key"):
+        await signer.sign("acme")
+    assert [tenant for tenant, _ in await bench.refusals()] == ["acme"]
+    # The incident is an entry that it can sign.
+    assert bench.opened(await signer.sign("acme"), "acme", new).size == 4
+    assert await bench.refusals() == []
 
 
 async def test_a_key_that_replaces_another_without_it_is_refused(bench: Bench) -> None:

@@ -1,6 +1,7 @@
 """An archive in a directory, which is only as safe from being rewritten as whatever it is mounted from."""
 
 import asyncio
+import errno
 import os
 import secrets
 import stat
@@ -26,6 +27,9 @@ from indelible.ledger.note import MAX_NOTE_BYTES
 __all__ = ["DirectoryArchive"]
 
 T = TypeVar("T")
+
+_NO_FILE = {errno.EACCES, errno.EISDIR, errno.ELOOP, errno.ENODEV, errno.ENXIO, errno.EPERM}
+"""What is wrong with a single name, and not with the archive: a link, a socket, a file that is not for us."""
 
 
 class DirectoryArchive:
@@ -100,7 +104,11 @@ class DirectoryArchive:
     def _largest(self, origin: str) -> Published | None:
         with self._errors():
             directory = self._directory / origin
-            size = max((s for s in map(parse_checkpoint_name, os.listdir(directory)) if s is not None), default=None)
+            try:
+                names = os.listdir(directory)
+            except PermissionError:
+                return Published(origin, 0, b"", str(directory))  # nobody can tell what is in it
+            size = max((s for s in map(parse_checkpoint_name, names) if s is not None), default=None)
             if size is None:
                 return None
             file = directory / checkpoint_name(size)
@@ -122,11 +130,23 @@ def _directories(parent: Path) -> list[str]:
 
 
 def _read(file: Path) -> bytes:
-    """At most as much as a note may be long, and one byte more. Nothing is followed, or waited for, that is no file."""
-    with open(os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as opened:
-        if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+    """At most as much as a note may be long, and one byte more; nothing of what is no file, or cannot be read.
+
+    No link is followed, and no pipe waited for.
+    """
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno in _NO_FILE:
             return b""
-        return opened.read(MAX_NOTE_BYTES + 1)
+        raise
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return b""
+        with open(descriptor, "rb", closefd=False) as opened:
+            return opened.read(MAX_NOTE_BYTES + 1)
+    finally:
+        os.close(descriptor)
 
 
 def _sync(directory: Path) -> None:

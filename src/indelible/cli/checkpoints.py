@@ -44,7 +44,12 @@ def checkpoint(
         typer.echo(signed.note, nl=False)
     else:
         try:
-            out.write_text(signed.note)
+            # An earlier checkpoint that was kept is the one thing not to lose.
+            with out.open("x") as file:
+                file.write(signed.note)
+        except FileExistsError:
+            if out.read_text() != signed.note:
+                fail(f"{out} exists already, and is not overwritten")
         except OSError as error:
             fail(f"{out}: {error.strerror}")
     if lacking:

@@ -1,5 +1,6 @@
 """`indelible`: its commands, and how their errors reach a person."""
 
+import logging
 import os
 import sys
 from typing import Annotated
@@ -69,6 +70,8 @@ def _main(
 def run() -> None:
     # What the store has to say meanwhile is no result.
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    # Each attempt to connect would be told of; the one error in the end says it.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     try:
         app()
     except (SettingsError, CatalogError, EmbeddedError, StoreError) as error:

@@ -1,14 +1,14 @@
 """`indelible evidence`: verifying an evidence file, offline, and the single file that does so without Indelible."""
 
+import json
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
 from indelible.cli.output import Progress, fail, note, say
-from indelible.ledger.evidence_command import Unusable, open_evidence, read_checkpoint, read_keys
+from indelible.ledger.evidence_command import Unusable, escape_unprintable, open_evidence, read_checkpoint, read_keys
 from indelible.ledger.evidence_verifier import verify as verify_evidence
 from indelible.ledger.standalone import source
 
@@ -47,6 +47,7 @@ def verify(
 
     Exit code 0: proven; 1: contradicted; 2: not proven, or it could not be tried.
     """
+    escape_unprintable()
     progress = Progress("verifying", " entries")
     try:
         keys = read_keys(key)
@@ -65,7 +66,7 @@ def verify(
     finally:
         progress.close()
     if as_json:
-        say(msgspec.json.encode(report.to_json()).decode())
+        say(json.dumps(report.to_json()))
     else:
         typer.echo(str(report), nl=False)
     raise typer.Exit(report.exit_code)

@@ -69,7 +69,9 @@ def export(
     ] = False,
     withhold: Annotated[
         list[str] | None,
-        typer.Option(help=f"Leave out a group of disclosures: {', '.join(GROUPS)}. May be repeated.", metavar="GROUP"),
+        typer.Option(
+            help=f"Leave out a group of personal parts: {', '.join(GROUPS)}. May be repeated.", metavar="GROUP"
+        ),
     ] = None,
     after: Annotated[
         Path | None,
@@ -77,7 +79,7 @@ def export(
     ] = None,
     data_dir: DataDir = Path(".indelible"),
 ) -> None:
-    """Write evidence: entries, disclosures, and all that proves them against a signed checkpoint.
+    """Write evidence: entries, personal parts, and all that proves them against a signed checkpoint.
 
     The zip holds evidence.jsonl, verify.py, which needs nothing but Python, and a README for whoever verifies it. A
     filter's entries are shown whole; the others are in the file without their personal parts, so that it can be checked
@@ -159,11 +161,11 @@ def _say(out: Path, summary: Summary, *, filtered: bool) -> None:
     matching = f", {summary.shown:,} matching the filter" if filtered else ""
     say(f"{out}: entries {summary.start:,} to {summary.stop - 1:,} of {point.origin}{matching}")
     if not summary.faults:
-        name, where = ("evidence.jsonl", "     (both out of the zip)") if out.suffix == ".zip" else (out.name, "")
         say(f"Proven against the checkpoint at {point.size:,} entries. To verify it, offline:")
         say(f"  indelible evidence verify {shlex.quote(str(out))} --key VKEY")
-        say(f"  python3 verify.py {shlex.quote(name)} --key VKEY{where}")
+        say(f"  python3 -I verify.py {shlex.quote(str(out))} --key VKEY")
         say("The VKEY must come from elsewhere than this file: `indelible keys vkeys` prints it for publication.")
+        say("So must verify.py: from the project, or from `indelible evidence verifier`.")
     if summary.size > point.size:
         note(
             f"Entries from {point.size:,} on are not signed, and not in the file: is `indelible worker` running, and "

@@ -112,7 +112,7 @@ async def _verify(
                 note(f"{name}: could not be checked: there is no such ledger")
                 outcomes.append(None)
                 continue
-            outcomes.append(report.proven)
+            outcomes.append(False if report.contradictions else True if report.proven else None)
             unused.discard(report.origin)
             _show(report, as_json=as_json)
         for origin in sorted(unused):
@@ -132,22 +132,23 @@ def _show(report: Report, *, as_json: bool) -> None:
             f"{_besides(report)}"
         )
         return
-    say(f"{report.tenant_id}: CONTRADICTED. {report.size:,} entries{_besides(report)}")
+    verdict = "CONTRADICTED" if report.contradictions else "NOT PROVEN"
+    say(f"{report.tenant_id}: {verdict}. {report.size:,} entries{_besides(report)}")
     for contradiction in report.contradictions[:_SHOWN]:
         where = "ledger" if contradiction.seq is None else f"entry {contradiction.seq}"
         say(f"  {where}: {contradiction.what}")
     if (more := len(report.contradictions) - _SHOWN) > 0:
         say(f"  and {more:,} more")
+    for what in report.unproven:
+        say(f"  ledger: {what}")
 
 
 def _besides(report: Report) -> str:
     """What else there was to check, and what of it was not."""
     parts = []
     if report.erased:
-        parts.append(f"{report.erased:,} disclosure{'' if report.erased == 1 else 's'} erased, as recorded")
+        parts.append(f"{report.erased:,} personal part{'' if report.erased == 1 else 's'} erased, as recorded")
     if report.checkpoints:
         signatures = "with their signatures" if report.signatures_checked else "signatures not checked: give --key"
         parts.append(f"{report.checkpoints:,} checkpoint{'' if report.checkpoints == 1 else 's'} ({signatures})")
-    elif report.signatures_checked:
-        parts.append("no checkpoint is stored, so there was no signature to check")
     return "".join(f"; {part}" for part in parts)

@@ -56,7 +56,8 @@ def parse(body: str) -> Checkpoint:
 def open_checkpoint(data: bytes, verifiers: Sequence[note.Verifier]) -> tuple[Checkpoint, tuple[note.Verifier, ...]]:
     """A checkpoint, and which of `verifiers` signed it: at least one, under the ledger's own name.
 
-    So a key that is pinned for one ledger says nothing of another one. Raises `BadNote`, and its subclass `Unsigned`.
+    So a key that is pinned for one ledger says nothing of another one. Raises `BadNote` and its subclasses, as
+    `note.open_note` does.
     """
     body, signers = note.open_note(data, verifiers)
     found = parse(body)

@@ -5,6 +5,7 @@ Exit code 0: proven; 1: contradicted; 2: not proven, or it could not be tried.
 
 import argparse
 import json
+import stat
 import sys
 import time
 import zipfile
@@ -18,10 +19,13 @@ from typing import BinaryIO, cast
 from indelible.ledger.evidence_verifier import verify
 from indelible.ledger.note import MAX_NOTE_BYTES, BadKey, Verifier
 
-__all__ = ["EVIDENCE_NAME", "Unusable", "main", "open_evidence", "read_checkpoint", "read_keys"]
+__all__ = ["EVIDENCE_NAME", "Unusable", "escape_unprintable", "main", "open_evidence", "read_checkpoint", "read_keys"]
 
 EVIDENCE_NAME = "evidence.jsonl"
 """What the evidence is called inside of a zip."""
+
+_ZIP_NAMES = ["README.txt", EVIDENCE_NAME, "verify.py"]
+_MSDOS_FOLDER, _ENCRYPTED = 0x10, 0x1
 
 _MAX_KEY_FILE_BYTES = 1_000_000
 _BUFFER_BYTES = 1 << 18
@@ -34,7 +38,7 @@ class Unusable(ValueError):
 
 @contextmanager
 def open_evidence(path: Path) -> Iterator[BinaryIO]:
-    """The evidence in a file, which is read as it goes: the file itself, or the one member of a zip that is evidence.
+    """The evidence in a file, which is read as it goes: the file itself, or the member of an export's zip.
 
     Raises `Unusable`.
     """
@@ -51,16 +55,48 @@ def open_evidence(path: Path) -> Iterator[BinaryIO]:
         raise Unusable(f"{path} cannot be read: {error.strerror or error}") from None
 
 
+class _Pieces:
+    """A file that gives `_BUFFER_BYTES` at once at most, so that a zip's directory is no longer than that.
+
+    zipfile would have any directory in memory, a hundred times its size; and takes a short one for a damaged one.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+        self._read = file.read
+
+    def read(self, size: int = -1) -> bytes:
+        return self._read(min(size, _BUFFER_BYTES) if size >= 0 else _BUFFER_BYTES)
+
+
 def _member(path: Path, file: BinaryIO) -> zipfile.ZipExtFile:
     try:
-        archive = zipfile.ZipFile(file)
-        found = [each for each in archive.infolist() if each.filename == EVIDENCE_NAME]
-        if len(found) == 1 and found[0].compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            return cast("zipfile.ZipExtFile", archive.open(found[0]))
-    # A damaged archive makes zipfile raise what comes; RuntimeError is for an encrypted one.
+        archive = zipfile.ZipFile(cast("BinaryIO", _Pieces(file)))
+        members = archive.infolist()
+        if _is_export(members):
+            return cast("zipfile.ZipExtFile", archive.open(EVIDENCE_NAME))
+    # A damaged archive makes zipfile raise what comes.
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, LookupError) as error:
         raise Unusable(f"{path} is a zip that cannot be read: {error}") from None
-    raise Unusable(f"{path} is a zip without exactly one readable {EVIDENCE_NAME} in it")
+    raise Unusable(
+        f"{path} is not the zip of an export: that holds the files {', '.join(_ZIP_NAMES)}, each once, not encrypted, "
+        "and nothing else. Get it again, as it was written"
+    )
+
+
+def _is_export(members: Sequence[zipfile.ZipInfo]) -> bool:
+    """Whether every program that unpacks the zip finds the evidence in it that is read here, and nothing beside it."""
+    # A name may be followed by NUL and more, or have another one for those who read Unicode: these are the bytes.
+    if sorted(each.orig_filename for each in members) != _ZIP_NAMES:
+        return False
+    return min(each.header_offset for each in members) == 0 and all(
+        each.filename == each.orig_filename
+        and stat.S_IFMT(each.external_attr >> 16) in (0, stat.S_IFREG)
+        and not each.external_attr & _MSDOS_FOLDER
+        and not each.flag_bits & _ENCRYPTED
+        and each.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+        for each in members
+    )
 
 
 def read_keys(keys: Iterable[str]) -> list[Verifier]:
@@ -99,10 +135,7 @@ def read_checkpoint(path: Path) -> bytes:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            # What a terminal has no characters for must not end the verification.
-            stream.reconfigure(errors="backslashreplace")
+    escape_unprintable()
     chosen = _parser().parse_args(arguments)
     progress = _Progress()
     try:
@@ -126,12 +159,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return report.exit_code
 
 
+def escape_unprintable() -> None:
+    """What a terminal has no characters for must not end the verification."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description="Verify an evidence file offline, against keys that you trust.",
         epilog="Exit code 0: proven; 1: contradicted; 2: not proven, or it could not be tried.",
     )
-    parser.add_argument("file", type=Path, metavar="FILE", help="evidence.jsonl, or the zip that it came in")
+    parser.add_argument("file", type=Path, metavar="FILE", help="the zip as it came, or evidence.jsonl")
     parser.add_argument(
         "--key",
         action="append",

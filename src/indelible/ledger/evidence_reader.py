@@ -1,4 +1,7 @@
-"""Reading an evidence file, line by line; step 20 of docs/format.md."""
+"""Reading an evidence file, line by line; step 20 of docs/format.md.
+
+The file is whole: each line is of a known form and in its place, and the last one counts and hashes those before it.
+"""
 
 import zlib
 from hashlib import sha256
@@ -6,12 +9,17 @@ from typing import BinaryIO
 from zipfile import BadZipFile
 
 from indelible.ledger import evidence
-from indelible.ledger.evidence import MAX_LINE_BYTES, BadLine
+from indelible.ledger.evidence import MAX_LINE_BYTES, BadLine, Header
 
 __all__ = ["Reader", "Unreadable"]
 
 # What files, and files inside of a zip, raise when they are damaged.
 _DAMAGED = (OSError, EOFError, BadZipFile, zlib.error)
+
+_SAVED_AGAIN = (
+    ". It may have been one: an editor or a mail program that saves a file again can change it, the ends of its lines "
+    "for instance. Get the file again"
+)
 
 
 class Unreadable(ValueError):
@@ -50,22 +58,31 @@ class Reader:
         self._line = line
         return line
 
+    def header(self) -> Header:
+        """What the first line says."""
+        line = self.next()
+        try:
+            return evidence.cut_header(line)
+        except BadLine as error:
+            hint = _SAVED_AGAIN if evidence.VERSION.encode() in line else ""
+            raise Unreadable(f"the first line is no header of an evidence file: {error}{hint}") from None
+
     def end(self) -> None:
         """Checks that the line just read is the end, that it speaks of those before it, and that nothing follows."""
         if self._line.startswith((evidence.ENTRY, evidence.HIDDEN)):
-            raise Unreadable(f"line {self.lines} is an entry beyond the last one that the file's header speaks of")
+            raise Unreadable(f"line {self.lines} is one entry more than the file's first line announces")
         try:
             end = evidence.cut_end(self._line)
         except BadLine as error:
             raise Unreadable(f"line {self.lines} should be the file's end, and is not: {error}") from None
         if end.lines != self.lines - 1:
             raise Unreadable(
-                f"the file's end speaks of {end.lines} lines before it, and there are {self.lines - 1}: "
+                f"the file's end counts {end.lines} lines before it, and there are {self.lines - 1}: "
                 "it was damaged or altered; get it again"
             )
         if end.digest != self._hash.digest():
             raise Unreadable(
-                "the file's lines do not have the hash that its end gives: it was damaged or altered, which other "
+                "the file is not as it was when its last line was written: it was damaged or altered, which other "
                 "findings may come of; get it again"
             )
         try:

@@ -1,27 +1,30 @@
 """Verification of an evidence file, offline: the file, the keys that are trusted, and nothing else.
 
-The steps are numbered here as in docs/format.md; 2 to 7 are those of `verify.Chain`. Origin, size and root come from
+The steps are numbered here as in docs/format.md; 2 to 7 are those of `verify.Chain`, 20 is in
+`evidence_reader`, 21 and 27 are in `evidence_checkpoints`. Origin, size and root come from
 the checkpoint that a trusted key signed, and keys from the caller only. Nothing that is skipped counts as proven.
 """
 
 from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
-from indelible.ledger import checkpoint as checkpoints
-from indelible.ledger import evidence, note, proof
+from indelible.ledger import evidence, proof
 from indelible.ledger.checkpoint import Checkpoint
 from indelible.ledger.entry import BadEntry, Entry
 from indelible.ledger.entry import parse as parse_entry
 from indelible.ledger.evidence import BadLine, Header, Record
+from indelible.ledger.evidence_checkpoints import check_older, open_older, open_signed
 from indelible.ledger.evidence_reader import Reader, Unreadable
 from indelible.ledger.note import Verifier
-from indelible.ledger.report import Counts, Erasure, Report
-from indelible.ledger.tree import EMPTY_ROOT, Frontier, leaf_hash
+from indelible.ledger.report import MAX_FINDINGS, Counts, Erasure, Report, counted
+from indelible.ledger.tree import Frontier, leaf_hash
 from indelible.ledger.verify import ERASURE, Chain, erased_digests, open_all
 
 __all__ = ["verify"]
 
 _PROGRESS_ENTRIES = 10_000
+
+_ALTERED = ": the file was altered, or it is not whole"
 
 
 def verify(
@@ -78,12 +81,15 @@ class _Verification:
         self._reader = Reader(file)
         self._keys = keys
         self._is_whole = True  # no entry is missing, so that the root can be computed
+        self._first_time: str | None = None  # when the first entry was recorded that is not hidden
 
     def run(self, after: bytes | None, progress: Callable[[int, int], None]) -> None:
         try:
-            header = self._read_header()
-            signed = self._open_checkpoint(header.checkpoint.encode())
-            older = None if after is None else self._open_older(after, signed)
+            header = self._reader.header()
+            signed = open_signed(header.checkpoint.encode(), self._keys, self.report)
+            if signed is None:
+                return
+            older = None if after is None else open_older(after, self._keys, signed.origin, self.report)
             self._check_range(header, signed)
             chain = _Range(signed.origin, Frontier(header.start, b"".join(header.left)), self.report.counts)
             line = self._read_records(signed, chain)
@@ -95,7 +101,8 @@ class _Verification:
             pass
         else:
             if older is not None:
-                self._check_older(older, header, signed, middle)
+                check_older(older, header, signed, middle, is_whole=self._is_whole, report=self.report)
+            self.report.complete_from = self._first_time
             self.report.complete_until = chain.recorded_at or None
 
     def _contradict(self, step: int, seq: int | None, what: str) -> None:
@@ -104,55 +111,20 @@ class _Verification:
     def _doubt(self, step: int, seq: int | None, what: str) -> None:
         self.report.find("not proven", step, seq, what)
 
-    # 20. The file is whole: each line is of a known form and in its place, and the last one counts and hashes those
-    # before it. (The rest of this is in `Reader`.)
-
-    def _read_header(self) -> Header:
-        try:
-            return evidence.cut_header(self._reader.next())
-        except BadLine as error:
-            raise Unreadable(f"the first line is no header of an evidence file: {error}") from None
-
-    # 21. The checkpoint is signed by a trusted key, whose name is the ledger's.
-
-    def _open_checkpoint(self, data: bytes) -> Checkpoint:
-        try:
-            names = sorted({each.name for each in note.parse(data).signatures})
-        except note.BadNote as error:
-            self._doubt(21, None, f"the checkpoint cannot be read: {error}")
-            raise _Stop from None
-        try:
-            signed, signers = checkpoints.open_checkpoint(data, self._keys)
-        except note.Unsigned as error:
-            what = (
-                f"{error}; it is signed in the name of {', '.join(map(repr, names[:3]))}. Ask for the key of that "
-                "ledger elsewhere than where the file is from, and give it with --key"
-            )
-            self._doubt(21, None, what)
-            raise _Stop from None
-        except note.BadNote as error:
-            self._contradict(21, None, f"the checkpoint is not to be believed: {error}")
-            raise _Stop from None
-        self.report.origin, self.report.size, self.report.root = signed
-        self.report.signed_by = tuple(map(str, signers))
-        return signed
-
     # 22. The range lies within the checkpoint's size, and comes with the hashes that it takes.
 
     def _check_range(self, header: Header, signed: Checkpoint) -> None:
         if header.stop > signed.size:
             what = (
-                f"the file goes up to entry {header.stop - 1}, and the checkpoint speaks of {signed.size} entries only"
+                f"the file goes up to entry {header.stop - 1}, and its checkpoint covers "
+                f"{counted(signed.size, 'entry', 'entries')} only: it was altered, or its checkpoint is of another time"
             )
         elif len(header.left) != header.start.bit_count():
-            what = (
-                f"the file has {len(header.left)} hashes of what is before its first entry, which takes another number"
-            )
+            what = "the hashes that stand for what is before its first entry are too few or too many" + _ALTERED
         elif len(header.tail) != len(proof.tail(header.stop, signed.size)):
-            what = f"the file has {len(header.tail)} hashes of what is after its last entry, which takes another number"
+            what = "the hashes that stand for what is after its last entry are too few or too many" + _ALTERED
         else:
-            self.report.start, self.report.stop = header.start, header.stop
-            self.report.filter = None if header.filter is None else header.filter.to_json()
+            self.report.start, self.report.stop, self.report.filter = header.start, header.stop, header.filter
             return
         self._doubt(22, None, what)
         raise _Stop
@@ -162,10 +134,19 @@ class _Verification:
     def _read_records(self, signed: Checkpoint, chain: _Range) -> bytes:
         """Returns the first line that is none."""
         while (line := self._reader.next()).startswith(evidence.RECORD):
+            # Nothing bounds how many lines there are, and nobody needs a key to write them.
+            if self.report.contradicted + self.report.not_proven >= MAX_FINDINGS:
+                what = f"the file gives {MAX_FINDINGS:,} erasure records that are wrong: what follows was not read"
+                self._doubt(23, None, what)
+                raise _Stop
             try:
                 self._check_record(evidence.cut_record(line), signed, chain)
-            except (BadLine, BadEntry) as error:
-                self._doubt(23, None, f"line {self._reader.lines} is no erasure record: {error}")
+            except BadEntry as error:
+                self._doubt(23, None, f"line {self._reader.lines} is no erasure record: its entry {error}")
+            except BadLine as error:
+                what = f"line {self._reader.lines} is no erasure record, and what follows was not read: {error}"
+                self._doubt(23, None, what)
+                raise _Stop from None
         return line
 
     def _check_record(self, record: Record, signed: Checkpoint, chain: _Range) -> None:
@@ -173,20 +154,25 @@ class _Verification:
         seq = found.seq
         try:
             proof.verify_inclusion(leaf_hash(record.entry), seq, signed.size, record.proof, signed.root)
-        except proof.BadProof as error:
-            self._contradict(23, seq, f"the file gives a record of an erasure that is not in the ledger: {error}")
+        except proof.BadProof:
+            what = "the erasure record that the file gives is not in the ledger: it or its proof was altered or made up"
+            self._contradict(23, seq, what)
             return
         opened = open_all(found, [record.text])
         digests = erased_digests(opened.values)
         erasures = self.report.erasures
         if found.action != ERASURE:
-            self._contradict(23, seq, f"the file gives it as the record of an erasure, but it is {found.action!r}")
+            self._contradict(23, seq, f"the file gives it as an erasure record, but it is {found.action!r}")
         elif opened.faults:
-            self._contradict(23, seq, opened.faults[0])
+            self._contradict(23, seq, f"the erasure record that the file gives is wrong: {opened.faults[0]}")
         elif digests is None:
-            self._contradict(23, seq, "the record of an erasure does not say what was erased")
+            self._contradict(23, seq, "the erasure record does not say what was erased")
         elif erasures and erasures[-1].seq >= seq:
-            self._doubt(23, seq, "the records of erasures are not in the order of their numbers")
+            what = (
+                "the erasure records are not in the order of their numbers, or one is there twice: this one was passed "
+                "over, and what only it records as erased counts as withheld"
+            )
+            self._doubt(23, seq, what)
         else:
             erasures.append(Erasure(seq, found.recorded_at))
             chain.erased.update(dict.fromkeys(digests, erasures[-1]))
@@ -223,8 +209,12 @@ class _Verification:
         progress(seq - header.start, entries)
         if seq < header.stop:
             self._is_whole = False
-            what = f"entry {seq}" if seq == header.stop - 1 else f"the entries {seq} to {header.stop - 1}"
-            self._doubt(20, seq, f"{what} of the file's range are not in it")
+            last = header.stop - 1
+            if seq == last:
+                what = f"entry {seq} belongs to the file's range, and is not in the file"
+            else:
+                what = f"the entries {seq} to {last} belong to the file's range, and are not in the file"
+            self._doubt(20, seq, what)
         self._reader.end()
         return root
 
@@ -233,8 +223,6 @@ class _Verification:
         if line.startswith(evidence.HIDDEN):
             chain.push(evidence.cut_hidden(line))
             counts.hidden += 1
-            if header.filter is None:
-                self._doubt(24, seq, "the file has no filter, and gives only the hash of this entry")
             return
         data, texts = evidence.cut_entry(line)
         entry = chain.add(data, texts)
@@ -246,14 +234,16 @@ class _Verification:
         if entry is None:
             return
         # 24. What is shown matches the filter, and what is not shown does not.
-        if header.filter is not None:
-            if header.filter.matches(entry) != (texts is not None):
-                said = "does not match the file's filter" if texts is not None else "matches the file's filter"
-                self._contradict(24, seq, f"the entry {said}, and the file says otherwise")
-        elif texts is None:
-            self._doubt(24, seq, "the file has no filter, and leaves out what this entry discloses")
-        if seq == 0:
-            self._check_opening(entry, chain)
+        if header.filter is not None and header.filter.matches(entry) != (texts is not None):
+            if texts is None:
+                what = "it belongs in this selection, but was left out as if it did not match the filter"
+            else:
+                what = "it does not match the filter, but is shown in this selection as if it did"
+            self._contradict(24, seq, what)
+        if self._first_time is None:
+            self._first_time = entry.recorded_at
+            if seq == 0:
+                self._check_opening(entry, chain)
 
     # 25. Entry 0 opens the ledger whose checkpoint this is.
 
@@ -281,81 +271,29 @@ class _Verification:
         elif proof.root_of(chain.frontier, header.tail, signed.size) != signed.root:
             self._is_whole = False
             what = (
-                "the entries do not lead to the root that was signed: one was altered, added, left out or moved, or "
-                "the hashes of what is before and after them were altered"
+                "the entries are not those that were signed: one was altered, added, left out or moved, or the hashes "
+                "of what is before and after them were altered"
             )
             self._contradict(26, None, what)
-
-    # 27. The ledger continues the one of the earlier checkpoint.
-
-    def _open_older(self, data: bytes, signed: Checkpoint) -> Checkpoint | None:
-        try:
-            older, _ = checkpoints.open_checkpoint(data, self._keys)
-        except note.BadNote as error:
-            self._doubt(27, None, f"the earlier checkpoint cannot be relied on: {error}")
-            return None
-        if older.origin != signed.origin:
-            self._doubt(27, None, f"the earlier checkpoint is of another ledger, {older.origin}")
-            return None
-        self.report.older_size = older.size
-        return older
-
-    def _check_older(self, older: Checkpoint, header: Header, signed: Checkpoint, middle: bytes | None) -> None:
-        """`middle` is the root of the first `older.size` entries, if they end within the range."""
-        if older.size > signed.size:
-            what = (
-                f"the ledger had {older.size} entries by the earlier checkpoint, and has {signed.size} by this one: "
-                "it was longer, or this file is older"
-            )
-            self._contradict(27, None, what)
-            return
-        if older.size == 0:
-            is_continued = older.root == EMPTY_ROOT
-        elif older.size == signed.size:
-            is_continued = older.root == signed.root
-        elif middle is not None:
-            if not self._is_whole:
-                self._doubt(27, None, "the earlier checkpoint cannot be compared with entries that are not proven")
-                return
-            is_continued = older.root == middle
-        elif header.older is not None and header.older.size == older.size:
-            is_continued = _is_continued(older, signed, header.older.proof)
-        else:
-            what = (
-                f"the file does not say how the ledger of {older.size} entries was continued: export it again with "
-                "--after and the earlier checkpoint"
-            )
-            self._doubt(27, None, what)
-            return
-        self.report.older_proven = is_continued
-        if not is_continued:
-            what = (
-                f"the first {older.size} entries are not those of the earlier checkpoint: history was rewritten, and "
-                "two different ones were signed"
-            )
-            self._contradict(27, None, what)
 
     # 28. Nothing was left out but what was erased, or what the caller accepts.
 
     def check_completeness(self, *, accept_withheld: bool, accept_hidden: bool) -> None:
         counts = self.report.counts
         if counts.withheld and not accept_withheld:
+            are = counted(counts.withheld, "personal part is", "personal parts are")
+            they = "it is" if counts.withheld == 1 else "they are"
+            what = f"{are} neither shown nor recorded as erased: {they} withheld (--accept-withheld if that was agreed)"
+            self._doubt(28, None, what)
+        if self.report.filter is None:
+            # 24. Without a filter every entry is shown, whatever the caller accepts.
+            if unshown := counts.bare + counts.hidden:
+                are = counted(unshown, "entry is", "entries are")
+                self._doubt(24, None, f"the file has no filter, and yet {are} not shown with what was recorded")
+        elif counts.hidden and not accept_hidden:
+            are = counted(counts.hidden, "entry is", "entries are")
+            match = "it matches" if counts.hidden == 1 else "they match"
             what = (
-                f"{counts.withheld} disclosures are neither shown nor recorded as erased: they are withheld "
-                "(--accept-withheld if that was agreed)"
+                f"{are} hidden, so that nobody can tell whether {match} the filter (--accept-hidden if that was agreed)"
             )
             self._doubt(28, None, what)
-        if counts.hidden and self.report.filter is not None and not accept_hidden:
-            what = (
-                f"{counts.hidden} entries are hidden, so that nobody can tell whether they match the filter "
-                "(--accept-hidden if that was agreed)"
-            )
-            self._doubt(28, None, what)
-
-
-def _is_continued(older: Checkpoint, signed: Checkpoint, consistency: Sequence[bytes]) -> bool:
-    try:
-        proof.verify_consistency(older.size, older.root, signed.size, signed.root, consistency)
-    except proof.BadProof:
-        return False
-    return True

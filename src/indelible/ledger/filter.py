@@ -12,6 +12,16 @@ _LISTS = (
 )  # fmt: skip
 _TIMES = ("since", "until")
 
+_WORDS = {
+    "action": "the action",
+    "actor_id": "the actor's id",
+    "actor_type": "the actor's type",
+    "category": "the category",
+    "operation": "the operation",
+    "outcome": "the outcome",
+    "source": "the source",
+}
+
 
 class BadFilter(ValueError):
     """The value is no filter."""
@@ -58,6 +68,20 @@ class Filter(NamedTuple):
             for target in entry.targets
         )
 
+    def __str__(self) -> str:
+        """What an entry has to be, in words: every member, and every value."""
+        said = [f"{words} is {_any_of(values)}" for name, words in _WORDS.items() if (values := getattr(self, name))]
+        if self.target_id and self.target_type:
+            said.append(f"one target's id is {_any_of(self.target_id)} and its type {_any_of(self.target_type)}")
+        elif self.target_id or self.target_type:
+            name, values = ("id", self.target_id) if self.target_id else ("type", self.target_type)
+            said.append(f"a target's {name} is {_any_of(values)}")
+        if self.since is not None:
+            said.append(f"it occurred at {self.since} or later")
+        if self.until is not None:
+            said.append(f"it occurred before {self.until}")
+        return ", and ".join(said)
+
     def to_json(self) -> dict[str, Json]:
         """What `parse` reads."""
         lists: dict[str, Json] = {name: sorted(values) for name in _LISTS if (values := getattr(self, name))}
@@ -80,6 +104,11 @@ def parse(value: Json) -> Filter:
         else:
             raise BadFilter(f"the filter asks for {name!r}, which is not known here")
     return Filter(**members)  # type: ignore[arg-type]  # each name has its kind
+
+
+def _any_of(values: frozenset[str]) -> str:
+    # Quoted and escaped by Python, so that no value can pass for the words around it.
+    return " or ".join(map(repr, sorted(values)))
 
 
 def _texts(name: str, wanted: Json) -> frozenset[str]:

@@ -18,6 +18,7 @@ __all__ = [
     "Signature",
     "Unsigned",
     "Verifier",
+    "WrongSignature",
     "from_base64",
     "is_key_name",
     "open_note",
@@ -46,6 +47,10 @@ class BadNote(ValueError):
 
 class Unsigned(BadNote):
     """None of the keys that the caller trusts has signed the note."""
+
+
+class WrongSignature(BadNote):
+    """A signature in the name of a key that the caller trusts is not that key's."""
 
 
 class Signature(NamedTuple):
@@ -144,7 +149,7 @@ def open_note(data: bytes, verifiers: Sequence[Verifier]) -> tuple[str, tuple[Ve
     """The text of a note, and which of `verifiers` signed it: at least one.
 
     Lines of other keys are ignored, as the format asks: cosignatures stand there. Raises `BadNote` for what is no note
-    and where a signature of one of `verifiers` is wrong, `Unsigned` where there is none.
+    (`WrongSignature`) where a signature of one of `verifiers` is wrong, `Unsigned` where there is none.
     """
     found = parse(data)
     signed = found.text.encode()
@@ -153,7 +158,7 @@ def open_note(data: bytes, verifiers: Sequence[Verifier]) -> tuple[str, tuple[Ve
         known = [v for v in verifiers if (v.name, v.key_id) == (line.name, line.key_id)]
         valid = [v for v in known if v.verify(signed, line.signature)]
         if known and not valid:
-            raise BadNote(f"the signature of {line.name} is wrong: the note was altered, or the signature was")
+            raise WrongSignature(f"the signature of {line.name} is wrong: the note was altered, or the signature was")
         signers += [v for v in valid if v not in signers]
     if not signers:
         raise Unsigned("the note is not signed by any of the keys that are trusted here")

@@ -24,13 +24,16 @@ _ENTRY_POINT = ("evidence_command", "main")
 # Each after those that it imports.
 _MODULES = (
     "base64url", "canonical", "tree", "disclosure", "entry", "proof", "ed25519", "note", "checkpoint", "filter",
-    "evidence", "verify", "evidence_reader", "report", "evidence_verifier", "evidence_command",
+    "evidence", "verify", "evidence_reader", "report", "evidence_checkpoints", "evidence_verifier", "evidence_command",
 )  # fmt: skip
 
 _HEAD = '''#!/usr/bin/env python3
 """Verifies an evidence file of an audit log, offline, with nothing but Python 3.11 or newer.
 
-    python3 verify.py evidence.jsonl --key VKEY
+    python3 -I verify.py evidence.zip --key VKEY
+
+Give it the zip as you got it, and keep -I: it has Python take modules from its own library, and never what a zip put
+into the folder that it was unpacked in.
 
 VKEY is the public key of the ledger. Have it from whoever vouches for the log, not from where the file is from: the key
 decides what is believed. --help lists the options. Exit code 0: proven; 1: contradicted; 2: not proven.
@@ -39,6 +42,12 @@ Whoever sent you the evidence may have sent this program too. Take it from the p
 SHA-256 with that of the published one. It is put together from the modules of `indelible.ledger`, which say what they
 check by the numbers of docs/format.md; a verifier of your own can be written from that page.
 """
+
+import sys
+
+if __name__ == "__main__" and not sys.flags.safe_path:
+    # Without -I Python looks for modules in this file's folder first, where somebody else may have put some.
+    del sys.path[0]
 
 '''
 
@@ -357,7 +366,8 @@ def _in_braces(text: str, pattern: re.Pattern[str], changed: dict[str, str]) -> 
 
 
 def _imports(names: set[_Global]) -> str:
-    lines = sorted(f"import {name}" for how, name in names if how == "import")
+    """But for `sys`, which the head of the file imports."""
+    lines = sorted(f"import {name}" for how, name in names if how == "import" and name != "sys")
     sources: dict[str, list[str]] = {}
     for how, name in sorted(names):
         if how != "import":

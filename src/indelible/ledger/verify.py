@@ -125,7 +125,8 @@ class Chain:
         for place in self._missing.values():
             missing[place] = missing.get(place, 0) + 1
         for (seq, digests), count in missing.items():
-            what = f"{count} of {digests} disclosures are missing, and no erasure of them is recorded"
+            verb, them = ("is", "it") if count == 1 else ("are", "them")
+            what = f"{count} of its {digests} personal parts {verb} missing, and no erasure of {them} is recorded"
             self._contradict(6, seq, what)
         self._missing.clear()
 
@@ -139,11 +140,18 @@ class Chain:
             self._contradict(3, seq, f"the entry says that it is number {found.seq}: entries were moved or swapped")
         # 4. It names the entry before it by hash.
         if found.prev != self._prev and self._prev is not None:
-            before = f"entry {seq - 1}" if seq else "the ledger's origin"
-            self._contradict(4, seq, f"prev is not the hash of {before}: one of the two was altered, moved or replaced")
+            if seq:
+                what = f"entry {seq - 1} is broken: one of the two was altered, moved or replaced"
+            else:
+                what = "the ledger's origin is broken: it was altered or moved, or is another ledger's"
+            self._contradict(4, seq, f"the seal that ties it to {what}")
         # 5. It was not recorded before the entry before it. (Times of one form compare as texts.)
         if found.recorded_at < self.recorded_at:
-            self._contradict(5, seq, f"recorded_at {found.recorded_at} is before that of an earlier entry")
+            what = (
+                f"it claims to have been recorded at {found.recorded_at}, and an entry that precedes it at "
+                f"{self.recorded_at}: time does not run backwards"
+            )
+            self._contradict(5, seq, what)
         else:
             self.recorded_at = found.recorded_at
 
@@ -172,17 +180,24 @@ def open_all(found: Entry, texts: Iterable[bytes]) -> Opened:
         try:
             name, value = open_text(text)
         except ValueError:
-            name = "?"
+            name = ""
         digest = text_digest(text)
         if digest not in missing:
-            faults.append(f"the disclosure {name!r} was altered or added: the entry has no digest for it")
+            faults.append(f"{_part(name)} was altered or added: it is not what was sealed with the entry")
             continue
         missing.remove(digest)
-        if name not in GROUPS or name in values:
-            faults.append(f"the disclosure {name!r} is of no known group, or there twice")
+        if name not in GROUPS:
+            faults.append(f"{_part(name)} is of no known group")
+        elif name in values:
+            faults.append(f"{_part(name)} is there twice")
         else:
             values[name] = value
     return Opened(values, missing, faults)
+
+
+def _part(name: str) -> str:
+    # Names that are not known may be anything, and are not repeated.
+    return f"its personal part '{name}'" if name in GROUPS else "a personal part of it"
 
 
 def erased_digests(disclosed: dict[str, Any]) -> Sequence[str] | None:

@@ -4,6 +4,8 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+import psycopg
+import structlog
 from litestar import HttpMethod, Request, Response, get, route
 from litestar.datastructures import State
 from msgspec import Struct
@@ -12,10 +14,12 @@ from indelible.server.responses import json_response
 from indelible.store.errors import StoreError
 from indelible.store.migrate import unapplied
 from indelible.store.months import months_missing
-from indelible.store.session import Database
+from indelible.store.session import Database, first_line
 from indelible.store.standing import Standing, standing
 
 __all__ = ["Health", "Readiness", "health", "healthz", "readyz"]
+
+_log = structlog.get_logger()
 
 _KEEP = 1.0
 """Seconds that an answer is good for."""
@@ -78,17 +82,25 @@ async def _check(database: Database) -> Health:
             checks["partitions"] = late if months else "ok"
         if await database.is_read_only():
             checks["postgresql"] = "takes no writes: a standby, or default_transaction_read_only is set"
-    except StoreError as error:
-        checks["postgresql"] = str(error)
+    except (StoreError, psycopg.Error) as error:
+        checks["postgresql"] = _said(error)
     ready = checks["postgresql"] == checks["migrations"] == "ok"
     found = None
     if ready:
         try:
             found = await standing(database)
             checks["checkpoints"] = _of_checkpoints(found)
-        except StoreError as error:
-            checks["checkpoints"] = f"unknown: {error}"
+        except (StoreError, psycopg.Error) as error:
+            checks["checkpoints"] = f"unknown: {_said(error)}"
     return Health(Readiness(ready, checks), found)
+
+
+def _said(error: StoreError | psycopg.Error) -> str:
+    """What strangers may know of it; the log has the rest."""
+    if isinstance(error, StoreError):
+        return str(error)
+    _log.error("PostgreSQL refuses to say how it stands", error=first_line(error), sqlstate=error.sqlstate)
+    return f"PostgreSQL refuses to say how it stands ({error.sqlstate or type(error).__name__}); the log says more"
 
 
 def _clock() -> float:

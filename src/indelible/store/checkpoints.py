@@ -9,6 +9,7 @@ from indelible.store.session import Connection, Database
 
 __all__ = [
     "CHANNEL",
+    "Grown",
     "Ledger",
     "MissingLeaves",
     "Refusal",
@@ -21,6 +22,7 @@ __all__ = [
     "latest",
     "leaves",
     "ledger",
+    "namesake",
     "public_keys",
     "refusals",
     "refuse",
@@ -148,22 +150,42 @@ _LAST = """
 _WITH_LAST = f"FROM indelible.ledgers l LEFT JOIN LATERAL ({_LAST.format('l.tenant_id')}) c ON true"
 _EVERY = f"SELECT {_LEDGER}, c.size, c.note, c.signed_at {_WITH_LAST} ORDER BY l.tenant_id"
 _GROWN = f"""
-    SELECT l.tenant_id, l.size - coalesce(c.size, 0) {_WITH_LAST} WHERE l.size <> coalesce(c.size, 0)
+    SELECT l.tenant_id, l.size - coalesce(c.size, 0), coalesce(c.size, 0) {_WITH_LAST}
+    WHERE l.size <> coalesce(c.size, 0) OR c.signed_at > now() - interval '2 minutes'
     ORDER BY 2, 1
 """
 
+_NAMESAKE = f"""
+    SELECT l.tenant_id {_WITH_LAST}
+    WHERE l.origin = %(origin)s AND l.tenant_id <> %(tenant)s
+      AND CASE WHEN starts_with(c.note, %(origin)s || E'\\n') THEN c.size ELSE 0 END >= %(signed)s
+    LIMIT 1
+"""
+
 # A step for each tenant, and not for each checkpoint.
-_VANISHED = """
+_WITH_CHECKPOINTS = """
     WITH RECURSIVE signed AS (
         SELECT min(tenant_id) AS tenant_id FROM indelible.checkpoints
         UNION ALL
         SELECT (SELECT min(c.tenant_id) FROM indelible.checkpoints c WHERE c.tenant_id > s.tenant_id)
         FROM signed s WHERE s.tenant_id IS NOT NULL
     )
-    SELECT s.tenant_id FROM signed s
-    WHERE s.tenant_id IS NOT NULL
-      AND NOT EXISTS (SELECT FROM indelible.ledgers l WHERE l.tenant_id = s.tenant_id)
+    SELECT s.tenant_id FROM signed s WHERE s.tenant_id IS NOT NULL
 """
+_VANISHED = f"""
+    {_WITH_CHECKPOINTS} AND NOT EXISTS (SELECT FROM indelible.ledgers l WHERE l.tenant_id = s.tenant_id)
+"""
+
+# The first checkpoint and the last: nobody but the owner of the table can put one before the first.
+_SIGNED_NAMESAKE = f"""
+    {_WITH_CHECKPOINTS} AND s.tenant_id <> %(tenant)s AND EXISTS (
+        SELECT FROM (
+            (SELECT note FROM indelible.checkpoints c WHERE c.tenant_id = s.tenant_id AND c.previous = 0)
+            UNION ALL
+            (SELECT note FROM indelible.checkpoints c WHERE c.tenant_id = s.tenant_id ORDER BY c.size DESC LIMIT 1)
+        ) n WHERE starts_with(n.note, %(origin)s || E'\\n')
+    ) LIMIT 1
+"""  # noqa: S608 - the names are ours
 
 _LEAVES = """
     SELECT seq, leaf_hash FROM indelible.events
@@ -197,14 +219,35 @@ async def every_ledger(connection: Connection) -> AsyncIterator[tuple[Ledger, Si
                 yield Ledger(*cast("Ledger", row[:5])), _signed(row[5:]) if row[5] is not None else None
 
 
-async def grown(connection: Connection) -> list[tuple[str, int]]:
-    """The tenants whose ledgers are not of the size that was signed last, and by how many entries; least first."""
-    return cast("list[tuple[str, int]]", await (await connection.execute(_GROWN.encode())).fetchall())
+class Grown(NamedTuple):
+    tenant: str
+    entries: int
+    """By how many its ledger grew since it was signed; less than 0 where it became smaller."""
+    signed: int
+    """How many entries were signed last."""
+
+
+async def grown(connection: Connection) -> list[Grown]:
+    """The ledgers that are not of the size that was signed last, and those signed a moment ago; least first."""
+    rows = await (await connection.execute(_GROWN.encode())).fetchall()
+    return [Grown(*cast("Grown", row)) for row in rows]
+
+
+async def namesake(connection: Connection, ledger: Ledger, signed: int) -> str | None:
+    """Another tenant under whose ledger's name, which is this ledger's, at least as many entries were signed.
+
+    `signed` entries were of this ledger; while it has none, whoever has the name as well is such a tenant.
+    """
+    parameters = {"tenant": ledger.tenant, "origin": ledger.origin, "signed": signed}
+    for query in (_NAMESAKE,) if signed else (_NAMESAKE, _SIGNED_NAMESAKE):
+        if (row := await (await connection.execute(query.encode(), parameters)).fetchone()) is not None:
+            return cast("str", row[0])
+    return None
 
 
 async def vanished(connection: Connection) -> list[str]:
     """The tenants of whom there are checkpoints, and no ledger."""
-    rows = await (await connection.execute(_VANISHED)).fetchall()
+    rows = await (await connection.execute(_VANISHED.encode())).fetchall()
     return [tenant for (tenant,) in cast("list[tuple[str]]", rows)]
 
 
@@ -252,7 +295,8 @@ async def refuse(connection: Connection, tenant: str, origin: str, reason: str) 
     """Records, for people, that this ledger is not signed, and why."""
     await connection.execute(
         "INSERT INTO indelible.refusals (tenant_id, origin, reason) VALUES (%s, %s, %s) "
-        "ON CONFLICT (tenant_id, origin) DO UPDATE SET reason = EXCLUDED.reason",
+        "ON CONFLICT (tenant_id, origin) DO UPDATE SET reason = EXCLUDED.reason "
+        "WHERE refusals.reason IS DISTINCT FROM EXCLUDED.reason",
         (tenant, origin, reason),
     )
 

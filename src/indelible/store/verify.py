@@ -37,10 +37,12 @@ class Report:
     checkpoints: int = 0
     """How many stored ones were held against the entries."""
     signatures_checked: bool = False
+    unproven: tuple[str, ...] = ()
+    """What could not be told by the keys that were given."""
 
     @property
     def proven(self) -> bool:
-        return not self.contradictions
+        return not self.contradictions and not self.unproven
 
 
 # Times as text: Python has no datetime for infinity, which somebody may have written. PostgreSQL's own text, which it
@@ -104,12 +106,12 @@ async def verify(
         stray = await (await connection.execute(_STRAY, {"tenant": tenant})).fetchone()
     found = [*chain.contradictions, *_against_head(chain, head), *_against_memory(chain, remembered, reading.noted)]
     if stray:
-        found.append(Contradiction(cast("int", stray[0]), "there are disclosures of an entry that is not there", 6))
+        found.append(Contradiction(cast("int", stray[0]), "there are personal parts of an entry that is not there", 6))
     found.sort(key=lambda c: chain.size if c.seq is None else c.seq)
     root = base64url.encode(chain.frontier.root())
     return Report(
         tenant, origin, chain.size, chain.head, root, tuple(found),
-        reading.erasures.recorded, checkpoints.compared, bool(own),
+        reading.erasures.recorded, checkpoints.compared, bool(own), tuple(checkpoints.unproven),
     )  # fmt: skip
 
 

@@ -49,17 +49,18 @@ class Erasures:
             case dict() if erased and all(g in GROUPS and g not in disclosed for g in erased):
                 self._claims[seq] = list(erased.values())
             case _:
-                self._contradict(seq, f"the column erased says {erased!r}, which is not what is missing")
+                self._contradict(seq, f"what the database says was erased of it, {erased!r}, is not what is missing")
 
     def end(self) -> None:
         for seq, claims in self._claims.items():
-            self._contradict(seq, f"the column erased names entry {claims[0]}, which did not record that")
+            what = f"the database says that entry {claims[0]} records the erasure of a part of it, and it does not"
+            self._contradict(seq, what)
 
     def _recorded(self, seq: int, by: int) -> None:
         self.recorded += 1
         claims = self._claims.get(seq, [])
         if by not in claims:
-            self._contradict(seq, f"the column erased does not name entry {by}, which recorded an erasure")
+            self._contradict(seq, f"the database does not name entry {by} as the record of what was erased of it")
             return
         claims.remove(by)
         if not claims:
@@ -140,6 +141,8 @@ class Checkpoints:
     def __init__(self, origin: str, keys: Sequence[Verifier], contradictions: list[Contradiction]) -> None:
         """`keys` are those of this ledger; without any signatures are not checked."""
         self.compared = 0
+        self.unproven: list[str] = []
+        """What nobody can tell by the keys that were given."""
         self._origin = origin
         self._keys = keys
         self._contradictions = contradictions
@@ -179,9 +182,14 @@ class Checkpoints:
             there = f"there are {chain.size}: the newest were deleted"
             self._fault("larger", 14, f"a checkpoint was signed of {stored.size} entries, and {there}")
             await self._advance()
-        for step, first, more in self._faults.values():
-            others = f", nor {more:,} later ones" if more else ""
-            self._contradictions.append(Contradiction(None, first + others, step))
+        for kind, (step, first, more) in self._faults.items():
+            what = first + (f", nor {more:,} later ones" if more else "")
+            if kind == "unsigned":
+                self.unproven.append(f"{what}; if the key was changed, give the new one too, else it was replaced")
+            else:
+                self._contradictions.append(Contradiction(None, what, step))
+        if self._keys and not self.compared:
+            self.unproven.append("there is no checkpoint of it that the key could have signed")
 
     async def _advance(self) -> None:
         if not self._ahead:

@@ -23,12 +23,14 @@ class Archived(NamedTuple):
     marks: dict[str, list[Mark]]
     """The largest checkpoints that there are, signed by a key of ours."""
     barred: dict[str, Refused]
-    """Ledgers under whose name there is something that no key of ours has signed."""
+    """Ledgers under whose name there is something else: what no key of ours has signed, or not of it or its size."""
+    filed: dict[str, int]
+    """The largest size of each that lies where it belongs."""
 
 
 async def read(archive: Archive, about: Mapping[str, int], keys: Sequence[SigningKey]) -> Archived:
     """Raises `ArchiveError`."""
-    found = Archived({}, {})
+    found = Archived({}, {}, {})
     await archive.check()
     async for published in archive.latest(about):
         try:
@@ -39,7 +41,15 @@ async def read(archive: Archive, about: Mapping[str, int], keys: Sequence[Signin
             _log.warning("a checkpoint in the archive is none of ours", file=published.where, error=str(error))
             continue
         if (stated.origin, stated.size) != (published.origin, published.size):
+            # The largest name is all that is looked at: one beneath it would not be found.
+            what = (
+                f"the archive's checkpoint of {published.size:,} entries is one of {stated.size:,} entries"
+                f" of {stated.origin}"
+            )
+            found.barred[published.origin] = refusal.misfiled(what, published.where)
             _log.warning("a checkpoint in the archive is filed in the wrong place", file=published.where)
+        else:
+            found.filed[stated.origin] = stated.size
         # What we signed is true, wherever it lies.
         found.marks.setdefault(stated.origin, []).append(Mark(stated.size, stated.root, "archive", published.where))
     return found

@@ -14,7 +14,7 @@ from indelible.store.session import Connection
 from indelible.worker import refusal
 from indelible.worker.refusal import Mark, Refused
 
-__all__ = ["Opened", "Seen", "as_signed", "inspect", "key_id", "open_signed", "opened"]
+__all__ = ["Opened", "Seen", "as_signed", "inspect", "key_id", "open_signed", "opened", "require_name"]
 
 
 class Opened(NamedTuple):
@@ -84,6 +84,12 @@ def open_signed(ledger: Ledger, last: Signed, keys: Sequence[SigningKey]) -> Ope
 def as_signed(ledger: Ledger, found: Opened) -> bool:
     """Whether the ledger's own row says what its last checkpoint says; nothing else is read."""
     return found.checkpoint == Checkpoint(ledger.origin, ledger.size, _root(ledger))
+
+
+async def require_name(connection: Connection, ledger: Ledger, signed: int) -> None:
+    """Refuses a ledger whose name another tenant's may have been signed under. Raises `Refused`."""
+    if await checkpoints.namesake(connection, ledger, signed) is not None:
+        raise refusal.not_its_name(ledger.origin, signed)
 
 
 async def inspect(

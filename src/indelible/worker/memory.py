@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from indelible.ledger.signing import SigningKey
 from indelible.store.checkpoints import Ledger, Signed
+from indelible.worker import refusal
 from indelible.worker.archived import Archived
 from indelible.worker.inspection import Seen, as_signed, open_signed
 from indelible.worker.refusal import Mark, Refused
@@ -22,6 +23,8 @@ class Memory:
         # Of the archive, as long as the ledger was not compared with it.
         self._marks: dict[str, list[Mark]] = {}
         self._barred: dict[str, Refused] = {}
+        # Signed, as long as PostgreSQL did not say that it is stored.
+        self._unheard: dict[str, set[Mark]] = {}
 
     def learn_owners(self, found: Iterable[tuple[str, Signed]]) -> None:
         """Whose ledger it is of which each tenant has a last checkpoint.
@@ -47,18 +50,23 @@ class Memory:
         if ledger.origin in self._barred:
             raise self._barred[ledger.origin]
         if self._owners.get(ledger.origin, ledger.tenant) != ledger.tenant:
-            what = f"there is another ledger of the name {ledger.origin}"
-        elif (origin := self._origins.get(ledger.tenant, ledger.origin)) != ledger.origin:
+            raise refusal.not_its_name(ledger.origin, signed)
+        if (origin := self._origins.get(ledger.tenant, ledger.origin)) != ledger.origin:
             what = f"the ledger is called {ledger.origin}, and was {origin}: rows were exchanged"
-        else:
-            return self.seen.get(ledger.origin), self._marks.get(ledger.origin, [])
-        raise Refused("rewritten", what, size=signed)
+            raise Refused("rewritten", what, size=signed)
+        marks = [*self._marks.get(ledger.origin, ()), *self._unheard.get(ledger.origin, ())]
+        return self.seen.get(ledger.origin), marks
+
+    def commits(self, origin: str, size: int, root: bytes) -> None:
+        """A checkpoint is about to be committed: whatever the answer, somebody may have it from then on."""
+        self._unheard.setdefault(origin, set()).add(Mark(size, root, "memory"))
 
     def accept(self, ledger: Ledger, signed: Signed, root: bytes) -> None:
         """The ledger is signed as it stands: it holds all that was known of it, and this is known from now on."""
         self.seen[ledger.origin] = Seen(ledger, signed.note, root)
         self._learn(ledger.origin, ledger.tenant)
         self._marks.pop(ledger.origin, None)
+        self._unheard.pop(ledger.origin, None)
 
     def settles(self, ledger: Ledger, last: Signed, keys: Sequence[SigningKey]) -> bool:
         """Whether the ledger is signed as it stands, by the current key too, by its own row and its last checkpoint."""
@@ -79,6 +87,11 @@ class Memory:
 
     def seen_of(self, tenant: str) -> Seen | None:
         return self.seen.get(self._origins.get(tenant, ""))
+
+    def knows(self, tenant: str, size: int) -> bool:
+        """Whether the tenant's ledger was seen at this size."""
+        seen = self.seen_of(tenant)
+        return seen is not None and seen.ledger.size == size
 
     def tenants(self) -> set[str]:
         """Whose ledgers this process has seen."""

@@ -2,9 +2,22 @@
 
 from typing import Literal, NamedTuple
 
-__all__ = ["Kind", "Mark", "Refused", "altered", "foreign_key", "gone", "no_ledger", "shortened"]
+__all__ = [
+    "Kind",
+    "Mark",
+    "Refused",
+    "altered",
+    "foreign_key",
+    "gone",
+    "misfiled",
+    "no_ledger",
+    "not_its_name",
+    "shortened",
+]
 
-Kind = Literal["archive_ahead", "archive_differs", "foreign_key", "gone", "rewritten", "shortened", "unknown"]
+Kind = Literal[
+    "archive_ahead", "archive_differs", "foreign_key", "gone", "misfiled", "rewritten", "shortened", "unknown"
+]
 
 _TO_DO: dict[Kind, str] = {
     "archive_ahead": (
@@ -19,6 +32,10 @@ _TO_DO: dict[Kind, str] = {
         "give the worker the key it was signed with, as INDELIBLE_OLD_SIGNING_KEY, or find out who put it there"
     ),
     "gone": "restore its rows from a backup that is not older than its last checkpoint",
+    "misfiled": (
+        "it may hide the ledger's own newest one: find out who put it there, take it out of the ledger's folder, and"
+        " restart the worker"
+    ),
     "rewritten": (
         "find out who wrote into the database (`indelible verify` shows where), and restore it as it was signed, or"
         " start a new ledger"
@@ -35,9 +52,11 @@ class Refused(Exception):
     """The ledger is not signed: that would be a second history. The text says why, and what to do."""
 
     def __init__(self, kind: Kind, what: str, where: str = "", size: int = 0, origin: str = "") -> None:
-        """`what` may be shown to the ledger's owner, `where` is for the operator; `size` was signed last."""
+        """`what` may be shown to the ledger's owner, `where` to the operator alone; `size` was signed last."""
         to_do = f"; {_TO_DO[kind]}; see docs/checkpoints.md#{kind.replace('_', '-')}" if _TO_DO[kind] else ""
         super().__init__(what + (f" ({where})" if where else "") + to_do)
+        self.listed = what + to_do
+        """As it is listed: without the place in the archive, since /readyz shows it to everybody."""
         self.kind: Kind = kind
         self.what = what
         self.size = size
@@ -91,6 +110,15 @@ def gone(what: str, where: str = "", origin: str = "") -> Refused:
 
 def foreign_key(what: str, where: str = "", size: int = 0) -> Refused:
     return Refused("foreign_key", f"{what} is signed by none of the keys of this signer", where, size)
+
+
+def misfiled(what: str, where: str) -> Refused:
+    return Refused("misfiled", what, where)
+
+
+def not_its_name(origin: str, signed: int) -> Refused:
+    what = f"the ledger is called {origin}, which is another tenant's: rows were exchanged, or made up"
+    return Refused("rewritten", what, size=signed)
 
 
 def no_ledger(tenant: str) -> Refused:

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 import psycopg
 import structlog
 
-from indelible.catalog import Catalog
 from indelible.store import checkpoints
-from indelible.store.appender import Appender
 from indelible.store.checkpoints import Refusal
 from indelible.store.errors import StoreError
 from indelible.store.session import Database, first_line
-from indelible.worker.entries import record_incident
+from indelible.worker.entries import Entries
 from indelible.worker.refusal import Refused
 
 __all__ = ["Refusals"]
@@ -28,10 +26,9 @@ class _Done:
 
 
 class Refusals:
-    def __init__(self, database: Database, appender: Appender, catalog: Catalog) -> None:
+    def __init__(self, database: Database, entries: Entries) -> None:
         self._database = database
-        self._appender = appender
-        self._catalog = catalog
+        self._entries = entries
         self._done: dict[str, _Done] = {}
         self._missing: set[str] = set()
 
@@ -39,11 +36,15 @@ class Refusals:
         return tenant in self._done
 
     def learn(self, listed: Sequence[Refusal]) -> set[str]:
-        """What is listed already, by this process or another; returns the tenants."""
-        tenants = {each.tenant_id for each in listed if each.tenant_id}
-        for tenant in tenants:
+        """What is listed already, by this process or another; returns all tenants that were refused.
+
+        They are listed anew when they are refused again: others may have removed a row, or changed it.
+        """
+        for tenant in {each.tenant_id for each in listed if each.tenant_id}:
             self._done.setdefault(tenant, _Done(("", 0)))
-        return tenants
+        for done in self._done.values():
+            done.is_listed = False
+        return set(self._done)
 
     async def refuse(self, tenant: str, refused: Refused) -> None:
         """Raises `StoreUnavailable` where it cannot be listed; it is said all the same."""
@@ -57,7 +58,7 @@ class Refusals:
             done.is_listed = True
         if not done.is_recorded and refused.kind != "gone":
             try:
-                await record_incident(self._appender, self._catalog, tenant, refused)
+                await self._entries.record_incident(tenant, refused)
             except (StoreError, psycopg.Error) as error:
                 _log.error("the incident is not recorded in the ledger yet", tenant=tenant, error=first_line(error))
             else:
@@ -87,4 +88,4 @@ class Refusals:
         if refusals:
             async with self._database.transaction("signer") as connection:
                 for tenant, refused in refusals:
-                    await checkpoints.refuse(connection, tenant, refused.origin, refused.reason)
+                    await checkpoints.refuse(connection, tenant, refused.origin, refused.listed)

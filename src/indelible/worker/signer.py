@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 from typing import NamedTuple
 from weakref import WeakValueDictionary
@@ -17,18 +16,18 @@ from indelible.ledger.checkpoint import Checkpoint
 from indelible.ledger.signing import SigningKey, sign_checkpoint
 from indelible.store import checkpoints
 from indelible.store.append import Rules
-from indelible.store.appender import Appender
 from indelible.store.checkpoints import Ledger, Signed
 from indelible.store.errors import StoreError, StoreUnavailable
 from indelible.store.session import Connection, Database, first_line
 from indelible.worker import archived, refusal
-from indelible.worker.entries import announce
-from indelible.worker.inspection import Opened, inspect, key_id, open_signed
+from indelible.worker.entries import Entries
+from indelible.worker.inspection import Opened, inspect, key_id, open_signed, require_name
 from indelible.worker.listener import listen
 from indelible.worker.memory import Memory
 from indelible.worker.publisher import Pending, Publisher
 from indelible.worker.refusal import Refused
 from indelible.worker.refusals import Refusals
+from indelible.worker.requests import Requests
 
 __all__ = ["Refused", "Signer"]
 
@@ -76,16 +75,14 @@ class Signer:
         if not keys:
             raise ValueError("a signer takes at least one key")
         self._database = database
-        self._catalog = rules.catalog
-        # A ledger that is gone must not be opened anew under another name.
-        self._appender = Appender(database, replace(rules, auto_tenants=False))
+        self._entries = Entries(database, rules, keys[0])
         self._keys = tuple(keys)
         self._archive = archive
         self._publisher = Publisher(archive, archive_interval, self._differs) if archive is not None else None
         self._interval = interval.total_seconds()
 
         self._memory = Memory()
-        self._refusals = Refusals(database, self._appender, rules.catalog)
+        self._refusals = Refusals(database, self._entries)
         self._published: dict[str, int] = {}  # by origin, the largest size that is in the archive, or on its way
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -96,8 +93,7 @@ class Signer:
         self._tasks: asyncio.TaskGroup | None = None
         self._large: asyncio.Task[None] | None = None
         self._connected = asyncio.Event()
-        self._requested: set[str] = set()
-        self._asked = asyncio.Event()
+        self._requests = Requests()
 
     # --- for those who run it
 
@@ -142,7 +138,13 @@ class Signer:
             self._next_sweep = asyncio.get_running_loop().time() + max(_SWEEP, self._interval)
         else:
             async with self._database.transaction("signer") as connection:
-                waiting = [each for each in await checkpoints.grown(connection) if each[0] not in self._refusals]
+                waiting = [
+                    (each.tenant, each.entries)
+                    for each in await checkpoints.grown(connection)
+                    # What another signer signed is remembered here, too.
+                    if each.tenant not in self._refusals
+                    and (each.entries != 0 or not self._memory.knows(each.tenant, each.signed))
+                ]
         signed = 0
         for tenant, entries in waiting:
             if self._tasks is not None and entries > _LARGE:
@@ -160,11 +162,7 @@ class Signer:
     # --- the loops
 
     async def _listen(self) -> None:
-        await listen(self._database, request=self._request, connected=self._on_connected, lost=self._on_lost)
-
-    def _request(self, tenant: str) -> None:
-        self._requested.add(tenant)
-        self._asked.set()
+        await listen(self._database, request=self._requests.add, connected=self._on_connected, lost=self._on_lost)
 
     def _on_connected(self) -> None:
         self._is_prepared = False
@@ -194,16 +192,13 @@ class Signer:
 
     async def _sign_what_is_asked_for(self) -> None:
         while True:
-            await self._asked.wait()
-            self._asked.clear()
-            while self._requested:
-                tenant = self._requested.pop()
-                try:
-                    await self._prepare()
-                    await self._signed_newly(tenant)
-                except Exception:  # noqa: BLE001 - which the other loop tells of
-                    self._requested.add(tenant)
-                    await asyncio.sleep(1)
+            tenant = await self._requests.next()
+            try:
+                await self._prepare()
+                await self._signed_newly(tenant)
+            except Exception:  # noqa: BLE001 - which the other loop tells of
+                self._requests.add(tenant)
+                await asyncio.sleep(1)
 
     async def _sign_large(self, tenant: str) -> None:
         with suppress(StoreError):  # which the next round tells of
@@ -238,7 +233,7 @@ class Signer:
             if self._archive is not None:
                 found = await archived.read(self._archive, about, self._keys)
                 self._memory.learn_archived(found)
-                self._published = {origin: max(m.size for m in marks) for origin, marks in found.marks.items()}
+                self._published = dict(found.filed)
             if connections != self._connections:
                 raise StoreUnavailable("PostgreSQL was away meanwhile")
             self._next_sweep = 0.0
@@ -308,6 +303,7 @@ class Signer:
                         outcome = None
                         if not self._is_to_be_announced(ledger, found, announcements):
                             outcome = await self._store(connection, ledger, last, root)
+                            self._require_current_key(found, outcome)
                     except Refused as refused:
                         refused.origin, refused.entries = ledger.origin, ledger.size
                         raise
@@ -330,6 +326,7 @@ class Signer:
         Raises `Refused`.
         """
         seen, marks = self._memory.require(ledger, last.size if last else 0)
+        await require_name(connection, ledger, last.size if last else 0)
         found = open_signed(ledger, last, self._keys) if last else None
         return found, await inspect(connection, ledger, found.checkpoint if found else None, seen, marks)
 
@@ -345,6 +342,7 @@ class Signer:
         if not self._is_prepared:
             raise StoreUnavailable("PostgreSQL was away meanwhile")
         signed = await checkpoints.insert(connection, ledger.tenant, previous, ledger.size, text)
+        self._memory.commits(ledger.origin, ledger.size, root)
         return _Outcome(signed, is_new=True)
 
     def _without_ledger(self, tenant: str, last: Signed | None) -> Refused:
@@ -366,12 +364,16 @@ class Signer:
             return False
         return announcements == 0 or (announcements == 1 and ledger.size == found.checkpoint.size)
 
+    def _require_current_key(self, found: Opened | None, outcome: _Outcome) -> None:
+        """Refuses a ledger that the current key did not sign, though it was announced. Raises `Refused`."""
+        if found is not None and not outcome.is_new and self._keys[0].public_key not in found.keys:
+            what = "the ledger lacks the entry that announces the current key, though PostgreSQL took it"
+            raise Refused("rewritten", what, size=outcome.signed.size)
+
     async def _announce(self, ledger: Ledger, found: Opened, *, again: bool) -> None:
         """Records the new key in the ledger, so that the old one, which signs as well, vouches for it."""
         before = next(key.public_key for key in self._keys if key.public_key in found.keys)
-        await announce(
-            self._appender,
-            self._catalog,
+        await self._entries.announce(
             ledger.tenant,
             self._keys[0].verifier(ledger.origin),
             key_id(ledger.origin, before),

@@ -17,7 +17,7 @@ CREATE TABLE indelible.subtrees (
 -- What was signed of each ledger, in the order of signing: each checkpoint is consistent with the one before.
 CREATE TABLE indelible.checkpoints (
     tenant_id text COLLATE "C" NOT NULL,
-    size      bigint NOT NULL CHECK (size > previous),
+    size      bigint NOT NULL CHECK (size > previous AND size <= 9007199254740991),
     -- The size of the checkpoint before, 0 for the first. Unique: of two signers that start from the same one, one wins.
     previous  bigint NOT NULL CHECK (previous >= 0),
     -- The signed note, verbatim (C2SP tlog-checkpoint). It alone counts; size repeats what it says.
@@ -42,6 +42,22 @@ CREATE TABLE indelible.refusals (
     since     timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (tenant_id, origin)
 );
+
+-- An origin names one ledger: its key's name in checkpoints. (A distributed PostgreSQL cannot promise it across tenants;
+-- there the signer's own look is all there is.)
+DO $$
+BEGIN
+    EXECUTE format('CREATE %s INDEX ledgers_by_origin ON indelible.ledgers (origin)',
+                   CASE WHEN EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') THEN '' ELSE 'UNIQUE' END);
+END $$;
+
+-- Entries count in JSON, where integers end at 2^53 - 1. Not of rows that are there: whatever was done to one of them
+-- must not hold up the others.
+ALTER TABLE indelible.ledgers ADD CHECK (size <= 9007199254740991) NOT VALID;
+
+-- Triggers must not look for operators where whoever sets them off says.
+ALTER FUNCTION indelible.refuse() SET search_path = pg_catalog, pg_temp;
+ALTER FUNCTION indelible.only_forward() SET search_path = pg_catalog, pg_temp;
 
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON indelible.subtrees
     FOR EACH ROW EXECUTE FUNCTION indelible.refuse();
@@ -133,6 +149,22 @@ CREATE FUNCTION indelible.base64url(data bytea) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
     AS $$ SELECT rtrim(translate(encode(data, 'base64'), E'+/\n', '-_'), '=') $$;
 
+CREATE FUNCTION indelible.disclosure_digest(disclosure text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT indelible.base64url(sha256(convert_to(indelible.base64url(convert_to(disclosure, 'UTF8')), 'UTF8')))
+$$;
+
+-- Whether the bytes of entry `seq` say that they record an erasure, and `metadata` is what they disclose of it.
+CREATE FUNCTION indelible.records_erasure(entry bytea, seq bigint, metadata text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT said ->> 'action' = 'ledger.erasure' AND said -> 'seq' = to_jsonb(seq)
+       AND said -> '_sd' ? indelible.disclosure_digest(metadata)
+       AND jsonb_typeof(metadata::jsonb -> 2 -> 'digests') = 'array'
+    FROM (SELECT convert_from(entry, 'UTF8')::jsonb AS said) entry
+$$;
+
 -- Erases the disclosures `groups` of the entries `seqs` of the tenant that is set, and returns their digests. `erasure`
 -- is the number of the ledger.erasure entry, appended in this same transaction, that names these digests: without a
 -- record nothing is erased. The service's own ledger.* entries keep what they say.
@@ -142,6 +174,7 @@ CREATE FUNCTION indelible.erase_disclosures(erasure bigint, seqs bigint[], group
     AS $$
 DECLARE
     tenant text := nullif(current_setting('indelible.tenant_id', true), '');
+    last   record;
     named  jsonb;  -- the digests that the record names
     each   record;
     note   jsonb;
@@ -149,15 +182,18 @@ BEGIN
     IF NOT groups <@ ARRAY['actor', 'changes', 'context', 'metadata', 'targets'] THEN
         RAISE EXCEPTION 'there is no such group of disclosures' USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    SELECT p.metadata::jsonb -> 2 -> 'digests' INTO named
-        FROM indelible.events e
+    -- The record is the ledger's last entry, which the row's head vouches for, and new.
+    SELECT e.entry, p.metadata INTO last
+        FROM indelible.ledgers l
+        JOIN indelible.events e ON e.tenant_id = tenant AND e.seq = l.size - 1 AND e.leaf_hash = l.head
         JOIN indelible.event_personal p ON p.tenant_id = tenant AND p.seq = e.seq AND p.recorded_at = e.recorded_at
-        WHERE e.tenant_id = tenant AND e.seq = erasure AND e.action = 'ledger.erasure'
+        WHERE l.tenant_id = tenant AND e.seq = erasure AND e.leaf_hash = sha256('\x00' || e.entry)
           AND e.xmin = pg_current_xact_id()::xid;
-    IF NOT FOUND THEN
+    IF NOT FOUND OR NOT coalesce(indelible.records_erasure(last.entry, erasure, last.metadata), false) THEN
         RAISE EXCEPTION 'an erasure is recorded in the ledger first, in the same transaction'
             USING ERRCODE = 'insufficient_privilege';
     END IF;
+    named := last.metadata::jsonb -> 2 -> 'digests';
     FOR each IN
         SELECT p.seq, p.recorded_at, jsonb_object_agg(g.name, g.disclosure) AS disclosures
         FROM indelible.event_personal p
@@ -181,9 +217,7 @@ BEGIN
             WHERE p.tenant_id = tenant AND p.seq = each.seq AND p.recorded_at = each.recorded_at;
         erased_seq := each.seq;
         FOR erased_group, digest IN
-            SELECT d.key,
-                   indelible.base64url(sha256(convert_to(indelible.base64url(convert_to(d.value, 'UTF8')), 'UTF8')))
-            FROM jsonb_each_text(each.disclosures) d
+            SELECT d.key, indelible.disclosure_digest(d.value) FROM jsonb_each_text(each.disclosures) d
         LOOP
             IF NOT coalesce(named ? digest, false) THEN
                 RAISE EXCEPTION 'the record of the erasure does not name a disclosure of entry %', erased_seq
@@ -247,7 +281,8 @@ ALTER TABLE indelible.refusals ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURI
 REVOKE ALL ON FUNCTION
     indelible.move_heads(text[], bigint[], bigint[], bytea[], bytea[], timestamptz[],
                          integer[], smallint[], bigint[], bytea[]),
-    indelible.only_erased(), indelible.base64url(bytea), indelible.erase_disclosures(bigint, bigint[], text[])
+    indelible.only_erased(), indelible.base64url(bytea), indelible.disclosure_digest(text),
+    indelible.records_erasure(bytea, bigint, text), indelible.erase_disclosures(bigint, bigint[], text[])
     FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA indelible TO indelible_signer, indelible_keeper;
@@ -290,6 +325,8 @@ CREATE POLICY own_refusals ON indelible.refusals TO indelible_signer USING (true
 CREATE POLICY erases_of_tenant ON indelible.event_personal FOR UPDATE TO indelible_owner
     USING (tenant_id = nullif(current_setting('indelible.tenant_id', true), ''));
 CREATE POLICY reads_to_erase ON indelible.event_personal FOR SELECT TO indelible_owner
+    USING (tenant_id = nullif(current_setting('indelible.tenant_id', true), ''));
+CREATE POLICY reads_to_erase ON indelible.ledgers FOR SELECT TO indelible_owner
     USING (tenant_id = nullif(current_setting('indelible.tenant_id', true), ''));
 CREATE POLICY reads_to_erase ON indelible.events FOR SELECT TO indelible_owner
     USING (tenant_id = nullif(current_setting('indelible.tenant_id', true), ''));
