@@ -1365,7 +1365,7 @@ class Chain:
         self._prev = base64url_encode(leaf)
 
     def add(self, data: bytes, texts: Iterable[bytes] | None, stored_leaf: bytes | None = None) -> Entry | None:
-        """Checks the next entry, number `size`. Returns what it says, or None if it does not parse.
+        """Checks the next entry, number `size`. Returns what it says, or None if it does not parse, or is not the next.
 
         `texts` are those of its disclosures, as ASCII; None leaves step 6 out. `stored_leaf` is the hash that was kept
         beside the entry, where one was.
@@ -1383,6 +1383,11 @@ class Chain:
         except BadEntry as error:
             self._contradict(2, seq, f"the entry {error}")
         if found is not None:
+            # 3. It says that it is number `seq`.
+            if found.seq != seq:
+                if not self.displaced(seq, found):
+                    return None
+                seq = self.frontier.size
             self._check_place(seq, found)
             if texts is not None:
                 self._check_disclosures(seq, found, texts)
@@ -1404,10 +1409,14 @@ class Chain:
         """Notes that entry `seq` lacks the disclosures of these digests."""
         self._missing.update(dict.fromkeys(digests, (seq, len(found.digests))))
 
+    def displaced(self, seq: int, found: Entry) -> bool:
+        """Notes that there is another number in the entry than `seq`, the next. Says whether it is still to be taken as
+        the next, of what `size` is then.
+        """
+        self._contradict(3, seq, f"the entry says that it is number {found.seq}: entries were moved or swapped")
+        return True
+
     def _check_place(self, seq: int, found: Entry) -> None:
-        # 3. It says that it is number `seq`.
-        if found.seq != seq:
-            self._contradict(3, seq, f"the entry says that it is number {found.seq}: entries were moved or swapped")
         # 4. It names the entry before it by hash.
         if found.prev != self._prev and self._prev is not None:
             if seq:
@@ -1934,11 +1943,67 @@ def _given(keys: Sequence[Verifier]) -> str:
 
 
 # ----------------------------------------------------------------------------------------------------------------------
+# evidence_range
+#
+# The entries of an evidence file: steps 2 to 7 of docs/format.md, also where some of them are not there.
+
+
+class Range(Chain):
+    """What was erased is known before the first entry. In a file nothing but the entries tells their numbers."""
+
+    def __init__(self, origin: str, header: Header, counts: Counts) -> None:
+        super().__init__(origin, Frontier(header.start, b"".join(header.left)))
+        self._start = header.start
+        self._stop = header.stop
+        self._counts = counts
+        self._stray: int | None = None  # the number of the last entry that was passed over
+        self.is_torn = False
+        """Whether entries were skipped, so that the tree is not known any more."""
+        self.erased: dict[str, Erasure] = {}
+        """By digest."""
+
+    def missing(self, seq: int, found: Entry, digests: set[str]) -> None:
+        for digest in digests:
+            erasure = self.erased.get(digest)
+            # Only what comes later in the ledger can record that something was erased.
+            if erasure is not None and erasure.seq > seq:
+                erasure.disclosures += 1
+                self._counts.erased += 1
+            else:
+                self._counts.withheld += 1
+
+    def displaced(self, seq: int, found: Entry) -> bool:
+        """Goes on from the entry's own number where that is ahead; passes the entry over where it is behind, or is none
+        of the range's. Entries that follow one another in a wrong place are one finding.
+        """
+        number = found.seq
+        if found.prev == self.head:
+            return super().displaced(seq, found)  # it follows the one before it: its number alone was altered
+        if seq < number < self._stop:
+            self.skip_to(number)
+            self.is_torn = True
+            return True
+        follows = self._stray is not None and number == self._stray + 1
+        self._stray = number
+        if not follows:
+            what = f"it stands where entry {seq} belongs: it was moved there, or is in the file twice"
+            self._contradict(3, number, what)
+        elif self._start <= number < seq:
+            # Not this one is out of place, but the one that led ahead.
+            self.frontier = Frontier(number, bytes(HASH_BYTES * number.bit_count()))
+            self._prev = None
+            self.recorded_at = ""
+            self.is_torn = True
+            return True
+        return False
+
+
+# ----------------------------------------------------------------------------------------------------------------------
 # evidence_verifier
 #
 # Verification of an evidence file, offline: the file, the keys that are trusted, and nothing else.
 #
-# The steps are numbered here as in docs/format.md; 2 to 7 are those of `verify.Chain`, 20 is in
+# The steps are numbered here as in docs/format.md; 2 to 7 are those of `evidence_range` and `verify.Chain`, 20 is in
 # `evidence_reader`, 21 and 27 are in `evidence_checkpoints`. Origin, size and root come from
 # the checkpoint that a trusted key signed, and keys from the caller only. Nothing that is skipped counts as proven.
 
@@ -1976,26 +2041,6 @@ class _Stop(Exception):
     """Nothing further can be checked; why is in the report."""
 
 
-class _Range(Chain):
-    """The entries of the file. What was erased is known before the first of them."""
-
-    def __init__(self, origin: str, frontier: Frontier, counts: Counts) -> None:
-        super().__init__(origin, frontier)
-        self._counts = counts
-        self.erased: dict[str, Erasure] = {}
-        """By digest."""
-
-    def missing(self, seq: int, found: Entry, digests: set[str]) -> None:
-        for digest in digests:
-            erasure = self.erased.get(digest)
-            # Only what comes later in the ledger can record that something was erased.
-            if erasure is not None and erasure.seq > seq:
-                erasure.disclosures += 1
-                self._counts.erased += 1
-            else:
-                self._counts.withheld += 1
-
-
 class _Verification:
     def __init__(self, file: BinaryIO, keys: Sequence[Verifier]) -> None:
         self.report = Report()
@@ -2012,7 +2057,7 @@ class _Verification:
                 return
             older = None if after is None else open_older(after, self._keys, signed.origin, self.report)
             self._check_range(header, signed)
-            chain = _Range(signed.origin, Frontier(header.start, b"".join(header.left)), self.report.counts)
+            chain = Range(signed.origin, header, self.report.counts)
             line = self._read_records(signed, chain)
             middle = self._read_entries(header, chain, line, None if older is None else older.size, progress)
             self._check_root(header, signed, chain)
@@ -2052,7 +2097,7 @@ class _Verification:
 
     # 23. Each erasure record is an entry of the ledger, and names what was erased.
 
-    def _read_records(self, signed: Checkpoint, chain: _Range) -> bytes:
+    def _read_records(self, signed: Checkpoint, chain: Range) -> bytes:
         """Returns the first line that is none."""
         while (line := self._reader.next()).startswith(RECORD):
             # Nothing bounds how many lines there are, and nobody needs a key to write them.
@@ -2070,7 +2115,7 @@ class _Verification:
                 raise _Stop from None
         return line
 
-    def _check_record(self, record: Record, signed: Checkpoint, chain: _Range) -> None:
+    def _check_record(self, record: Record, signed: Checkpoint, chain: Range) -> None:
         found = entry_parse(record.entry)
         seq = found.seq
         try:
@@ -2101,7 +2146,7 @@ class _Verification:
     # The entries: steps 2 to 7, and 24 and 25.
 
     def _read_entries(
-        self, header: Header, chain: _Range, line: bytes, marked: int | None, progress: Callable[[int, int], None]
+        self, header: Header, chain: Range, line: bytes, marked: int | None, progress: Callable[[int, int], None]
     ) -> bytes | None:
         """Reads from `line` on up to the end. Returns the root of the first `marked` entries, if it passes by there."""
         root = None
@@ -2110,7 +2155,10 @@ class _Verification:
         while True:
             if seq == marked:
                 root = chain.frontier.root()
-            if seq == header.stop or line.startswith(b'{"end":'):
+            if line.startswith(b'{"end":'):
+                break
+            # Where an entry led ahead, those that it passed by may still come.
+            if seq >= header.stop and not (chain.is_torn and line.startswith(ENTRY)):
                 break
             try:
                 self._read_entry(header, chain, seq, line)
@@ -2122,12 +2170,14 @@ class _Verification:
                 chain.lose()
             if chain.contradictions:
                 self._move_contradictions(chain)
-            seq += 1
+            seq = chain.frontier.size
             if seq % _PROGRESS_ENTRIES == 0:
                 progress(seq - header.start, entries)
                 chain.frontier.completed.clear()
             line = self._reader.next()
         progress(seq - header.start, entries)
+        if chain.is_torn:
+            self._is_whole = False
         if seq < header.stop:
             self._is_whole = False
             last = header.stop - 1
@@ -2139,7 +2189,7 @@ class _Verification:
         self._reader.end()
         return root
 
-    def _read_entry(self, header: Header, chain: _Range, seq: int, line: bytes) -> None:
+    def _read_entry(self, header: Header, chain: Range, seq: int, line: bytes) -> None:
         counts = self.report.counts
         if line.startswith(HIDDEN):
             chain.push(evidence_cut_hidden(line))
@@ -2147,6 +2197,8 @@ class _Verification:
             return
         data, texts = evidence_cut_entry(line)
         entry = chain.add(data, texts)
+        if entry is None and chain.size == seq:
+            return  # it was passed over
         if texts is None:
             counts.bare += 1
         else:
@@ -2160,15 +2212,15 @@ class _Verification:
                 what = "it belongs in this selection, but was left out as if it did not match the filter"
             else:
                 what = "it does not match the filter, but is shown in this selection as if it did"
-            self._contradict(24, seq, what)
+            self._contradict(24, chain.size - 1, what)
         if self._first_time is None:
             self._first_time = entry.recorded_at
-            if seq == 0:
+            if chain.size == 1:
                 self._check_opening(entry, chain)
 
     # 25. Entry 0 opens the ledger whose checkpoint this is.
 
-    def _check_opening(self, entry: Entry, chain: _Range) -> None:
+    def _check_opening(self, entry: Entry, chain: Range) -> None:
         match chain.disclosed.get("metadata"):
             case _ if entry.action != "ledger.created":
                 self._contradict(25, 0, f"entry 0 opens no ledger: it is {entry.action!r}")
@@ -2179,14 +2231,14 @@ class _Verification:
             case _:
                 self._contradict(25, 0, f"entry 0 opens another ledger than {self.report.origin}")
 
-    def _move_contradictions(self, chain: _Range) -> None:
+    def _move_contradictions(self, chain: Range) -> None:
         for each in chain.contradictions:
             self._contradict(each.step or 7, each.seq, each.what)
         chain.contradictions.clear()
 
     # 26. The entries lead to the root that was signed.
 
-    def _check_root(self, header: Header, signed: Checkpoint, chain: _Range) -> None:
+    def _check_root(self, header: Header, signed: Checkpoint, chain: Range) -> None:
         if not self._is_whole:
             self._doubt(26, None, "without the entries that are missing the rest cannot be held against the checkpoint")
         elif proof_root_of(chain.frontier, header.tail, signed.size) != signed.root:

@@ -116,7 +116,7 @@ def test_the_zip_holds_all_that_an_auditor_needs(
     fill(external, catalog, 12)
     done = export("acme.zip")
     assert done.err == ""
-    assert "Proven against the checkpoint at 12 entries." in done.out
+    assert "Covered by the checkpoint at 12 entries." in done.out
     elsewhere = tmp_path / "elsewhere"
     zipfile.ZipFile(tmp_path / "acme.zip").extractall(elsewhere)
     assert sorted(os.listdir(elsewhere)) == ["README.txt", "evidence.jsonl", "verify.py"]
@@ -192,7 +192,10 @@ def filtered(external: Database, catalog: Catalog) -> None:
 
 @pytest.mark.usefixtures("filtered")
 def test_what_is_hidden_is_there_as_a_hash_only(export: Export, verify: Export, tmp_path: Path) -> None:
-    assert export("h.jsonl", "--action", "user.left", "--hide").code == 0
+    done = export("h.jsonl", "--action", "user.left", "--hide")
+    assert done.code == 0
+    assert done.out.count(" h.jsonl --key VKEY --accept-hidden\n") == 2
+    assert "Whoever verifies it has to agree to --accept-hidden: without, the file is not proven." in done.out
     assert [n for n, each in enumerate(entries_in(tmp_path / "h.jsonl")) if each] == [4, 8]
     assert b"usr_7" not in (tmp_path / "h.jsonl").read_bytes()
     assert verify("h.jsonl").code == 2
@@ -204,7 +207,11 @@ def test_what_is_withheld_is_not_there(
 ) -> None:
     """But what the ledger says of itself is: it is needed to verify it."""
     fill(external, catalog, 3)
-    assert export("w.jsonl", "--withhold", "actor", "--withhold", "metadata").code == 0
+    done = export("w.jsonl", "--withhold", "actor", "--withhold", "metadata")
+    assert done.code == 0
+    assert done.out.count(" w.jsonl --key VKEY --accept-withheld\n") == 2
+    assert "Whoever verifies it has to agree to --accept-withheld: without, the file is not proven." in done.out
+    assert "--accept" not in export("whole.jsonl").out
     opening, first, _ = entries_in(tmp_path / "w.jsonl")
     assert opening is not None
     assert len(opening[1] or ()) == 1
@@ -303,8 +310,12 @@ def test_without_the_key_it_gives_what_was_signed_and_says_what_it_lacks(
     assert run("checkpoint", "--tenant", "acme", **SIGNS).code == 0
     fill(external, catalog, 4)
     done = export("e.zip", INDELIBLE_SIGNING_KEY="")
-    assert done.code == 0
-    assert "Entries from 5 on are not signed, and not in the file" in done.err
+    assert done.code == 1
+    said = "Entries from 5 on are not signed, and not in the file, which lacks 3: is `indelible worker` running?"
+    assert said in done.err
+    # Nothing is lacking of what is asked for.
+    done = export("part.zip", "--to", "5", INDELIBLE_SIGNING_KEY="")
+    assert (done.code, "are not signed" in done.err) == (0, False)
     done = verify("e.zip")
     assert done.code == 0
     assert "5 shown" in done.out
@@ -320,9 +331,49 @@ def test_an_erasure_that_is_not_signed_yet_cannot_be_proven(
     assert run("erase", "--tenant", "acme", "--actor", "usr_7", "--reason", "asked for", "--yes").code == 0
     done = export("e.zip", INDELIBLE_SIGNING_KEY="")
     assert done.code == 2
-    assert "entry 4 records that something in this range was erased, and is not signed yet" in done.err
+    assert "entry 4 records that something of entries 1 to 3 was erased, and is not signed yet" in done.err
+    assert "is `indelible worker` running?" in done.err
     assert not list(tmp_path.glob("e.zip*"))
     assert export("e.zip").code == 0
+
+
+@pytest.mark.usefixtures("impatient")
+def test_an_erasure_that_is_never_signed_does_not_keep_the_rest_back(
+    run: Command, export: Export, verify: Export, external: Database, catalog: Catalog, tmp_path: Path
+) -> None:
+    """A ledger that is refused stays for evidence up to the size that was signed."""
+    fill(external, catalog, 4)
+    erase = ["erase", "--tenant", "acme", "--actor", "usr_7", "--reason", "asked for", "--yes"]
+    assert run(*erase, "--groups", "metadata").code == 0
+    fill(external, catalog, 3)
+    assert run("checkpoint", "--tenant", "acme", **SIGNS).code == 0
+    assert run(*erase).code == 0
+    as_superuser(external, "INSERT INTO indelible.refusals VALUES ('acme', 'h/x', 'a fork', now())")
+    for options in ([], ["--withhold", "actor"], ["--from", "3", "--to", "4"]):
+        done = export("e.zip", *options)
+        assert done.code == 2
+        assert "the ledger is not signed any more. Export a range without these entries (--from, --to)" in done.err
+        assert "(--withhold actor --withhold context)" in done.err
+        assert "running?" not in done.err
+    assert not list(tmp_path.glob("e.zip*"))
+    # Without what was erased, and with what was erased by a record that is signed.
+    done = export("e.zip", "--withhold", "actor", "--withhold", "context")
+    assert done.code == 1
+    assert "which lacks 1: this ledger is not signed any more" in done.err
+    assert verify("e.zip").code == 2
+    proven = verify("e.zip", "--accept-withheld")
+    assert proven.code == 0, proven.out
+    assert "3 erased" in proven.out
+    assert export("before.zip", "--to", "1").code == 0
+    assert verify("before.zip").code == 0
+
+
+def test_a_range_past_the_end_is_said(export: Export, verify: Export, external: Database, catalog: Catalog) -> None:
+    fill(external, catalog, 3)
+    done = export("e.zip", "--to", "9")
+    assert (done.code, verify("e.zip").code) == (0, 0)
+    assert "--to 9: the ledger ends before, it has 3 entries" in done.err
+    assert "--to" not in export("all.zip", "--to", "3").err
 
 
 # --- what is not to be had
@@ -336,8 +387,9 @@ def test_an_erasure_that_is_not_signed_yet_cannot_be_proven(
         ("e.zip", ["--from", "3"], "tenant 'acme' has no entries there: its ledger has 3 that are signed"),
         ("e.zip", ["--from", "2", "--to", "2"], "--to 2: the range begins with --from 2 and ends before --to"),
         ("e.zip", ["--since", "2999-01-01T00:00:00Z"], "none of them since then"),
-        ("e.zip", ["--since", "soon"], "since must be RFC 3339"),
-        ("e.zip", ["--category", "secrets"], "category must be one of auth, access"),
+        ("e.zip", ["--since", "soon"], "--since must be RFC 3339 with an offset (2026-11-21T09:30:00Z) or a span"),
+        ("e.zip", ["--category", "secrets"], "--category must be one of auth, access"),
+        ("e.zip", ["--actor", ""], "indelible: --actor must have 1 to 256 characters"),
         ("e.zip", ["--hide"], "--hide is about entries outside of a filter: give one as well"),
         ("e.zip", ["--withhold", "name"], "--withhold 'name': there is no such group; there are actor, changes"),
         ("e.pdf", [], "--out 'e.pdf': the name has to end in .zip or .jsonl"),

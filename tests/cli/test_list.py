@@ -60,8 +60,8 @@ def test_filters_and_json(run: Command, options: list[str], hours: list[int]) ->
     ("options", "said"),
     [
         ([], "Missing option '--tenant'"),
-        (["--tenant", "a b"], "tenant_id must be 1 to 128 letters"),
-        (["--tenant", "acme", "--since", "yesterday"], "since must be RFC 3339"),
+        (["--tenant", "a b"], "indelible: --tenant must be 1 to 128 letters"),
+        (["--tenant", "acme", "--since", "yesterday"], "--since must be RFC 3339 with an offset (2026-11-21T09:30"),
         (["--tenant", "acme", "--limit", "0"], "--limit"),
         (["--tenant", "acme", "--limit", "many"], "--limit"),
     ],

@@ -110,12 +110,12 @@ def entry_as_hash(lines: Lines) -> Lines:
 @pytest.mark.parametrize(
     ("forge", "code", "said"),
     [
-        (without_one, 1, "the entry says that it is number 4: entries were moved or swapped"),
+        (without_one, 1, "entry 3 (step 3): entry 3 is missing"),
         (without_one_and_fewer, 2, "the hashes that stand for what is after its last entry are too few or too many"),
         (without_the_last, 2, "the hashes that stand for what is after its last entry are too few or too many"),
         (without_the_first, 2, "the hashes that stand for what is before its first entry are too few or too many"),
-        (two_exchanged, 1, "the entry says that it is number 4: entries were moved or swapped"),
-        (one_twice, 1, "the entry says that it is number 3: entries were moved or swapped"),
+        (two_exchanged, 1, "entry 3 (step 3): it stands where entry 5 belongs: it was moved there"),
+        (one_twice, 1, "entry 3 (step 3): it stands where entry 4 belongs: it was moved there, or is in the"),
         (one_more, 2, "line 13 is one entry more than the file's first line announces"),
         (entry_altered, 1, NOT_THE_ROOT),
         (entry_as_hash, 1, NOT_THE_ROOT),
@@ -157,7 +157,7 @@ def leaf_of(line: bytes) -> bytes:
          "it belongs in this selection, but was left out as if it did not match the filter"),
         (lambda line: evidence.hidden_line(leaf_of(line)), [], 2,
          "1 entry is hidden, so that nobody can tell whether it matches the filter"),
-        (lambda _: b"", [], 1, "the entry says that it is number 10: entries were moved or swapped"),
+        (lambda _: b"", [], 1, "entry 9 (step 3): entry 9 is missing"),
         (lambda line: altered(line, lambda entry, _: (entry, [])), [], 2, "are neither shown nor recorded as erased"),
         # Another event, in its place.
         (lambda line: altered(line, lambda entry, _: (entry.replace(b"user.deleted", b"user.invited"), None)), [], 1,

@@ -178,9 +178,10 @@ def test_a_contradiction_is_named_in_the_statement() -> None:
     said = check(lines, accept_withheld=True).statement
     assert said.startswith("This is not what an honest ledger gives: personal parts in it are not those that were ")
     assert "signed" not in said
-    moved = check([lines[0], lines[2], lines[1], *lines[3:]]).statement
-    assert "its entries do not follow one from another; personal parts" in moved
-    assert "; its entries are not those that were signed. What the file shows must not be taken" in moved
+    renumbered = [line.replace(b'"seq":5,', b'"seq":7,') for line in lines]
+    wrong = check(renumbered).statement
+    assert "its entries do not follow one from another; personal parts" in wrong
+    assert "; its entries are not those that were signed. What the file shows must not be taken" in wrong
 
 
 def test_what_is_withheld_is_not_proven_unless_it_is_accepted() -> None:
@@ -237,7 +238,11 @@ def test_an_entry_left_out(seq: int) -> None:
     ledger = sample(6)
     lines = ledger.lines()
     del lines[seq + 1]
-    shows(check(lines), NOT_PROVEN, 20, 5, "entry 5 belongs to the file's range, and is not in the file")
+    if seq == 5:
+        shows(check(lines), NOT_PROVEN, 20, 5, "entry 5 belongs to the file's range, and is not in the file")
+    else:
+        report = shows(check(lines), CONTRADICTED, 3, seq, f"entry {seq} is missing")
+        assert [(each.kind, each.step) for each in report.findings] == [(CONTRADICTED, 3), (NOT_PROVEN, 26)]
     # And with the range set right: at either end it is another range, and its proof another one.
     header = ledger.header()
     for forged in (header._replace(stop=5), header._replace(start=1)):
@@ -257,7 +262,7 @@ def test_an_entry_that_the_filter_shows_left_out() -> None:
     shows(check(bare), CONTRADICTED, 24, 4, "it belongs in this selection, but was left out")
     hidden = [*lines[:5], evidence.hidden_line(leaf_hash(data)), *lines[6:]]
     shows(check(hidden), NOT_PROVEN, 28, None, "1 entry is hidden, so that nobody can tell whether it matches")
-    shows(check([*lines[:5], *lines[6:]]), CONTRADICTED, 4, 4, "the seal that ties it to entry 3 is broken")
+    shows(check([*lines[:5], *lines[6:]]), CONTRADICTED, 3, 4, "entry 4 is missing")
 
 
 def test_a_filter_changed() -> None:
@@ -348,8 +353,61 @@ def test_a_disclosure_that_the_ledger_holds_and_that_is_none(value: bytes, phras
 def test_entries_reordered(one: int, other: int) -> None:
     lines = sample(6).lines()
     lines[one + 1], lines[other + 1] = lines[other + 1], lines[one + 1]
-    report = shows(check(lines), CONTRADICTED, 3, one, f"says that it is number {other}")
-    assert 26 in {each.step for each in report.findings}
+    missing = f"entry {one} is missing" if other == one + 1 else f"entries {one} to {other - 1} are missing"
+    report = shows(check(lines), CONTRADICTED, 3, one, missing)
+    assert any("it stands where entry" in each.what for each in report.findings)
+    assert (NOT_PROVEN, 26) in {(each.kind, each.step) for each in report.findings}
+
+
+def told(lines: Lines) -> list[tuple[int | None, str]]:
+    """What contradicts the file, and where, shortened."""
+    report = check(lines)
+    assert report.verdict == CONTRADICTED
+    # What cannot be known any more is said once.
+    assert report.not_proven <= 2, report.findings
+    return [(each.seq, each.what.split(":")[0]) for each in report.findings if each.kind == CONTRADICTED]
+
+
+def test_one_wrong_place_is_one_finding_however_many_entries_follow() -> None:
+    """In a file nothing but the entries themselves tells their numbers."""
+    header, *entries = sample(400).lines()
+    dropped = [header, *entries[:299], *entries[300:]]
+    assert told(dropped) == [(299, "entry 299 is missing")]
+    several = [header, *entries[:10], *entries[30:200], *entries[201:]]
+    assert told(several) == [(10, "entries 10 to 29 are missing"), (200, "entry 200 is missing")]
+    twice = [header, *entries[:10], entries[9], *entries[10:]]
+    assert told(twice) == [(9, "it stands where entry 10 belongs")]
+    block_twice = [header, *entries[:200], *entries[100:200], *entries[200:]]
+    assert told(block_twice) == [(100, "it stands where entry 200 belongs")]
+    brought_forward = [header, *entries[:10], entries[380], *entries[10:380], *entries[381:]]
+    assert told(brought_forward) == [
+        (10, "entries 10 to 379 are missing"),
+        (10, "it stands where entry 381 belongs"),
+        (380, "entry 380 is missing"),
+    ]
+    last_brought_forward = [header, *entries[:10], entries[-1], *entries[10:-1]]
+    assert told(last_brought_forward) == [
+        (10, "entries 10 to 398 are missing"),
+        (10, "it stands where entry 400 belongs"),
+    ]
+
+
+def test_a_range_of_other_entries_than_it_says_is_one_finding() -> None:
+    ledger = sample(400)
+    _, *entries = ledger.lines()
+    forged = evidence.header_line(ledger.header(0, 100))
+    assert told([forged, *entries[200:300]]) == [(200, "it stands where entry 0 belongs")]
+    forged = evidence.header_line(ledger.header(300, 400))
+    assert told([forged, *entries[:100]]) == [(0, "it stands where entry 300 belongs")]
+
+
+@pytest.mark.parametrize("number", [b"0", b"2", b"5", b"6", b"9007199254740991"])
+def test_a_number_altered_moves_no_other_entry(number: bytes) -> None:
+    """The entry still names the one before it."""
+    lines = sample(6).lines()
+    lines[4] = lines[4].replace(b'"seq":3,', b'"seq":' + number + b",")
+    report = shows(check(lines), CONTRADICTED, 3, 3, f"says that it is number {number.decode()}")
+    assert [(each.step, each.seq) for each in report.findings] == [(3, 3), (4, 4), (26, None)]
 
 
 def test_recorded_at_set_back_and_signed() -> None:

@@ -219,6 +219,13 @@ def test_a_bad_parameter_is_422_and_named(api: httpx.Client, query: str, paramet
     assert parameter in body["detail"]
 
 
+def test_a_plus_that_became_a_space_is_explained(api: httpx.Client) -> None:
+    """As everybody writes it once."""
+    for since, hinted in (("2026-11-21T09:30:00+01:00", True), ("2026-11-21", False), ("7%20d", False)):
+        body = problem(api.get(f"{URL}?tenant_id=a&since={since}"), 422, "invalid_parameter")
+        assert ("write + as %2B" in body["detail"]) is hinted
+
+
 def test_everything_that_is_wrong_is_said_at_once(api: httpx.Client) -> None:
     body = problem(api.get(f"{URL}?limit=0&since=x&actor_idd=1"), 422, "invalid_parameter")
     assert {error["parameter"] for error in body["errors"]} == {"tenant_id", "limit", "since", "actor_idd"}

@@ -3,7 +3,6 @@
 import asyncio
 import os
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
@@ -14,9 +13,8 @@ import typer
 from indelible.catalog import Catalog
 from indelible.cli.database import DataDir, connected, database
 from indelible.cli.output import Progress, fail, note, say
+from indelible.cli.selecting import selected
 from indelible.ledger.disclosure import GROUPS
-from indelible.server.problems import Problem
-from indelible.server.query import TimelineQuery
 from indelible.settings import Settings
 from indelible.store.append import Rules
 from indelible.store.erase import DEFAULT_GROUPS, By, Erased, Order, Plan, Selection
@@ -136,10 +134,7 @@ def _selection(
     elif not id_ or not _is_text(id_):
         fail(f"--{by}: give the id as it is in the events")
     span = [(name, value) for name, value in (("since", since), ("until", until)) if value is not None]
-    try:
-        where = TimelineQuery.parse([("tenant_id", tenant), *span], now=datetime.now(UTC)).where
-    except Problem as problem:
-        fail(str(problem))
+    where = selected(tenant, span).where
     return Selection(by, id_, _groups(groups) or DEFAULT_GROUPS[by], where.since, where.until)
 
 

@@ -13,8 +13,8 @@ import typer
 from indelible.catalog import Catalog
 from indelible.cli.database import DataDir, connected, database
 from indelible.cli.output import fail, note, say
+from indelible.cli.selecting import selected
 from indelible.event import MAX_EVENT_BYTES, InvalidEvent
-from indelible.server.problems import Problem
 from indelible.server.query import TimelineQuery
 from indelible.server.wire import Accepted, LoggedEvent, sentence
 from indelible.settings import Settings
@@ -107,13 +107,9 @@ def list_events(
         "target_type": target_type,
         "target_id": target_id,
     }
-    given = [("tenant_id", tenant)]
-    given += [(name, value) for name, value in (("since", since), ("until", until), ("q", q)) if value is not None]
+    given = [(name, value) for name, value in (("since", since), ("until", until), ("q", q)) if value is not None]
     given += [(name, value) for name, values in many.items() for value in values or []]
-    try:
-        query = TimelineQuery.parse(given, now=datetime.now(UTC))
-    except Problem as problem:
-        fail(str(problem))
+    query = selected(tenant, given)
     settings = Settings.from_env(os.environ)
     with database(settings, data_dir) as found:
         asyncio.run(_list(found.url, Catalog.load(settings.catalog), query, limit, as_json=as_json))

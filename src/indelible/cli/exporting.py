@@ -7,7 +7,7 @@ import shlex
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Annotated, BinaryIO, cast
@@ -17,9 +17,10 @@ import typer
 from indelible.cli.database import DataDir, connected, database
 from indelible.cli.keys import signing_keys
 from indelible.cli.output import Progress, fail, note, say
+from indelible.cli.selecting import selected
 from indelible.cli.signing import Checkpoints
 from indelible.cli.worker import CONNECTIONS
-from indelible.export.evidence import Scope, Summary, export_evidence
+from indelible.export.evidence import Scope, Summary, UnsignedErasure, export_evidence
 from indelible.export.readme import readme
 from indelible.ledger import note as notes
 from indelible.ledger.checkpoint import Checkpoint
@@ -30,8 +31,6 @@ from indelible.ledger.filter import Filter
 from indelible.ledger.note import BadNote
 from indelible.ledger.signing import SigningKey
 from indelible.ledger.standalone import source
-from indelible.server.problems import Problem
-from indelible.server.query import TimelineQuery
 from indelible.settings import Settings
 
 __all__ = ["export"]
@@ -88,7 +87,8 @@ def export(
     The checkpoint is signed now if the signing key is set here; otherwise `indelible worker` is asked for it, and
     waited for up to 10 seconds.
 
-    Exit code 0: written; 1: written, and what is stored contradicts what was signed of it; 2: could not be done.
+    Exit code 0: written; 1: written, and it lacks entries that are not signed, or what is stored contradicts what was
+    signed of it; 2: could not be done.
     """
     if not evidence:
         fail("give --evidence: there is no other kind of export yet")
@@ -115,17 +115,21 @@ def export(
     settings = Settings.from_env(os.environ)
     keys = signing_keys(settings, data_dir, note)
     with database(settings, data_dir) as found, _opened(out) as file:
-        summary = asyncio.run(_export(settings, data_dir, found.url, tenant, keys, scope, file))
+        summary, refused = asyncio.run(_export(settings, data_dir, found.url, tenant, keys, scope, file))
     if beside and not beside.exists():
         try:
             beside.write_bytes(source().encode())
         except OSError as error:
             fail(f"{out} is written, but {beside} cannot be: {error.strerror}")
-    _say(out, summary, filtered=where is not None)
+    _say(out, summary, scope)
+    if lacking := summary.lacking:
+        why = "this ledger is not signed any more" if refused else "is `indelible worker` running?"
+        note(f"Entries from {summary.stop:,} on are not signed, and not in the file, which lacks {lacking:,}: {why}")
+    for fault in summary.faults:
+        note(f"indelible: {fault}")
     if summary.faults:
-        for fault in summary.faults:
-            note(f"indelible: {fault}")
         note("The file holds what is stored, and does not verify. `indelible verify` says where it was altered.")
+    if summary.faults or lacking:
         raise typer.Exit(1)
 
 
@@ -137,7 +141,8 @@ async def _export(
     keys: Sequence[SigningKey],
     scope: Scope,
     file: BinaryIO,
-) -> Summary:
+) -> tuple[Summary, bool]:
+    """And whether a signer refuses the ledger."""
     # It begins to measure with the first entries: the checkpoint may have to be waited for.
     progress = cache(lambda: Progress("writing", " entries"))
     async with connected(url, size=CONNECTIONS + 2) as opened:
@@ -151,39 +156,48 @@ async def _export(
             progress()(done, total)
 
         try:
-            return await export_evidence(opened, tenant, file, scope, signed, show)
+            summary = await export_evidence(opened, tenant, file, scope, signed, show)
+        except UnsignedErasure as error:
+            fail(f"{error}: {_way_out(error) if signing.is_refused else 'is `indelible worker` running?'}")
+        else:
+            return summary, signing.is_refused
         finally:
             progress().close()
 
 
-def _say(out: Path, summary: Summary, *, filtered: bool) -> None:
+def _way_out(error: UnsignedErasure) -> str:
+    groups = " ".join(f"--withhold {group}" for group in error.groups)
+    return (
+        "the ledger is not signed any more. Export a range without these entries (--from, --to), or leave out what was "
+        f"erased ({groups})"
+    )
+
+
+def _say(out: Path, summary: Summary, scope: Scope) -> None:
     point = summary.checkpoint
-    matching = f", {summary.shown:,} matching the filter" if filtered else ""
+    matching = "" if scope.where is None else f", {summary.shown:,} matching the filter"
     say(f"{out}: entries {summary.start:,} to {summary.stop - 1:,} of {point.origin}{matching}")
     if not summary.faults:
-        say(f"Proven against the checkpoint at {point.size:,} entries. To verify it, offline:")
-        say(f"  indelible evidence verify {shlex.quote(str(out))} --key VKEY")
-        say(f"  python3 -I verify.py {shlex.quote(str(out))} --key VKEY")
+        say(f"Covered by the checkpoint at {point.size:,} entries. To verify it, offline:")
+        accepted = [*["--accept-withheld"] * bool(scope.withheld), *["--accept-hidden"] * scope.hide]
+        given = " ".join([shlex.quote(str(out)), "--key VKEY", *accepted])
+        say(f"  indelible evidence verify {given}")
+        say(f"  python3 -I verify.py {given}")
+        if accepted:
+            say(f"Whoever verifies it has to agree to {' and '.join(accepted)}: without, the file is not proven.")
         say("The VKEY must come from elsewhere than this file: `indelible keys vkeys` prints it for publication.")
         say("So must verify.py: from the project, or from `indelible evidence verifier`.")
-    if summary.size > point.size:
-        note(
-            f"Entries from {point.size:,} on are not signed, and not in the file: is `indelible worker` running, and "
-            "does it sign this ledger?"
-        )
+    if scope.stop is not None and scope.stop > summary.size:
+        note(f"--to {scope.stop}: the ledger ends before, it has {summary.size:,} entries")
 
 
 def _filter(
     tenant: str, lists: dict[str, list[str] | None], since: str | None, until: str | None
 ) -> tuple[Filter | None, datetime | None]:
-    given = [("tenant_id", tenant)]
-    given += [(name, value) for name, values in lists.items() for value in values or ()]
+    given = [(name, value) for name, values in lists.items() for value in values or ()]
     given += [(name, value) for name, value in (("since", since), ("until", until)) if value is not None]
-    try:
-        where = TimelineQuery.parse(given, now=datetime.now(UTC)).where
-    except Problem as problem:
-        fail(problem.details.detail)
-    if len(given) == 1:
+    where = selected(tenant, given, renamed={"actor_id": "actor", "target_id": "target"}).where
+    if not given:
         return None, None
     lists_ = {name: frozenset(values) for name, values in where.equal.items()}
     return Filter(**lists_, since=_ceiling(where.since), until=_ceiling(where.until)), where.since

@@ -36,6 +36,8 @@ class Checkpoints:
             self._signer = signer(opened, settings, Catalog.load(settings.catalog), keys, archive)
         self.is_in_vain = False
         """Whether a checkpoint that was asked for could not be had."""
+        self.is_refused = False
+        """Whether that is because a signer refuses the ledger."""
 
     async def covering(self, size: int) -> Signed | None:
         """One of at least `size` entries. Where there is none to be had it says why, and gives the latest there is."""
@@ -49,11 +51,12 @@ class Checkpoints:
 
     async def _sign(self, signs: Signer) -> Signed | None:
         # Whoever refused it may know an archive that is not known here.
-        if not self._knows_archive and await self._is_refused():
+        if not self._knows_archive and await self._has_refusal():
             return None
         try:
             signed = await signs.sign(self._tenant)
         except Refused as refused:
+            self.is_refused = True
             note(f"indelible: the ledger of {self._tenant} is not signed: {refused}")
             return None
         except ArchiveError as error:
@@ -67,14 +70,15 @@ class Checkpoints:
 
     async def _ask(self, size: int) -> Signed | None:
         signed = await checkpoints.wait_for(self._opened, self._tenant, size, _PATIENCE)
-        if signed is None and not await self._is_refused():
+        if signed is None and not await self._has_refusal():
             note("indelible: no worker signed it within 10 seconds: is `indelible worker` running?")
         return signed
 
-    async def _is_refused(self) -> bool:
+    async def _has_refusal(self) -> bool:
         """Whether a signer refuses the ledger; says why."""
         for refusal in await checkpoints.refusals(self._opened):
             if refusal.tenant_id == self._tenant:
+                self.is_refused = True
                 since = f"{refusal.since:%Y-%m-%d %H:%M} UTC"
                 note(f"indelible: the ledger of {self._tenant} is not signed since {since}: {refusal.reason}")
                 return True

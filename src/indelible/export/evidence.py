@@ -18,7 +18,7 @@ from indelible.store import proofs
 from indelible.store.errors import StoreError
 from indelible.store.session import Connection, Database
 
-__all__ = ["NothingToExport", "Scope", "Summary", "export_evidence"]
+__all__ = ["NothingToExport", "Scope", "Summary", "UnsignedErasure", "export_evidence"]
 
 # The sender's clock may be ahead of the service's, and the service's of PostgreSQL's: a day is more than both.
 _CLOCKS = timedelta(days=1)
@@ -26,6 +26,19 @@ _CLOCKS = timedelta(days=1)
 
 class NothingToExport(StoreError):
     """There is no entry, or no checkpoint, in what was asked for."""
+
+
+class UnsignedErasure(StoreError):
+    """Something in the range was erased, and no checkpoint covers the record."""
+
+    def __init__(self, record: int, groups: Sequence[str], first: int, last: int) -> None:
+        of = f"entry {first:,}" if first == last else f"entries {first:,} to {last:,}"
+        super().__init__(
+            f"entry {record:,} records that something of {of} was erased, and is not signed yet, so that nobody could "
+            "verify it"
+        )
+        self.groups = groups
+        """What was erased without a signed record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +65,8 @@ class Summary(NamedTuple):
     shown: int
     size: int
     """Of the ledger, when it was read."""
+    lacking: int
+    """How many entries of what was asked for are not signed, and not in the file."""
     faults: tuple[str, ...]
     """What was noticed on the way that no verifier will accept; the file shows what is stored."""
 
@@ -67,7 +82,7 @@ async def export_evidence(
     """Writes the tenant's evidence to `file`, as of one moment, with flat memory.
 
     `signed` is asked for a checkpoint (a note) of at least so many entries; a smaller one, where there is no such, cuts
-    the range short. Raises `NothingToExport`, `StoreError` or `psycopg.Error`.
+    the range short. Raises `NothingToExport`, `UnsignedErasure`, `StoreError` or `psycopg.Error`.
     """
     async with database.transaction("reader", tenant) as connection:
         _, before = await _ledger(connection, tenant)
@@ -85,10 +100,8 @@ async def export_evidence(
         if erasures and erasures[-1] >= size:
             raise _no_record(erasures[-1])
         if erasures and erasures[-1] >= point.size:
-            raise StoreError(
-                f"entry {erasures[-1]:,} records that something in this range was erased, and is not signed yet, so "
-                "that nobody could verify it: is `indelible worker` running?"
-            )
+            await _require_withheld(connection, tenant, start, stop, point.size, scope.withheld)
+            erasures = [seq for seq in erasures if seq < point.size]
         async with database.transaction("reader", tenant) as now:
             # Rows that proofs are made of never change, and there may be newer ones than the snapshot has.
             header = await _header(now, tenant, scope, note_, point, start, stop)
@@ -125,7 +138,8 @@ async def export_evidence(
         faults.append(_REWRITTEN)
     if root_of(frontier, header.tail, point.size) != point.root:
         faults.append("what is stored contradicts the checkpoint that was signed of it: entries were altered")
-    return Summary(point, start, stop, shown, size, tuple(faults))
+    lacking = max(0, (size if scope.stop is None else min(scope.stop, size)) - stop)
+    return Summary(point, start, stop, shown, size, lacking, tuple(faults))
 
 
 _REWRITTEN = "the ledger does not continue the earlier checkpoint: entries before it were altered"
@@ -214,6 +228,26 @@ async def _erasures(connection: Connection, tenant: str, start: int, stop: int) 
         (tenant, start, stop),
     )
     return [seq for (seq,) in cast("list[tuple[int]]", await cursor.fetchall())]
+
+
+async def _require_withheld(
+    connection: Connection, tenant: str, start: int, stop: int, signed: int, withheld: frozenset[str]
+) -> None:
+    """Raises `UnsignedErasure` unless all is withheld that was erased of the range without a record in what is signed.
+    In the file it then counts as withheld.
+    """
+    cursor = await connection.execute(
+        "SELECT record.key, max(record.value::bigint), min(p.seq), max(p.seq) "
+        "FROM indelible.event_personal p, jsonb_each_text(p.erased) record "
+        "WHERE p.tenant_id = %s AND p.erased IS NOT NULL AND p.seq >= %s AND p.seq < %s AND record.value::bigint >= %s "
+        "GROUP BY record.key ORDER BY record.key",
+        (tenant, start, stop, signed),
+    )
+    found = cast("list[tuple[str, int, int, int]]", await cursor.fetchall())
+    if withheld.issuperset(group for group, *_ in found):
+        return
+    groups, records, first, last = zip(*found, strict=True)
+    raise UnsignedErasure(max(records), groups, min(first), max(last))
 
 
 async def _header(

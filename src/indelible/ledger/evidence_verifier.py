@@ -1,6 +1,6 @@
 """Verification of an evidence file, offline: the file, the keys that are trusted, and nothing else.
 
-The steps are numbered here as in docs/format.md; 2 to 7 are those of `verify.Chain`, 20 is in
+The steps are numbered here as in docs/format.md; 2 to 7 are those of `evidence_range` and `verify.Chain`, 20 is in
 `evidence_reader`, 21 and 27 are in `evidence_checkpoints`. Origin, size and root come from
 the checkpoint that a trusted key signed, and keys from the caller only. Nothing that is skipped counts as proven.
 """
@@ -14,11 +14,12 @@ from indelible.ledger.entry import BadEntry, Entry
 from indelible.ledger.entry import parse as parse_entry
 from indelible.ledger.evidence import BadLine, Header, Record
 from indelible.ledger.evidence_checkpoints import check_older, open_older, open_signed
+from indelible.ledger.evidence_range import Range
 from indelible.ledger.evidence_reader import Reader, Unreadable
 from indelible.ledger.note import Verifier
-from indelible.ledger.report import MAX_FINDINGS, Counts, Erasure, Report, counted
-from indelible.ledger.tree import Frontier, leaf_hash
-from indelible.ledger.verify import ERASURE, Chain, erased_digests, open_all
+from indelible.ledger.report import MAX_FINDINGS, Erasure, Report, counted
+from indelible.ledger.tree import leaf_hash
+from indelible.ledger.verify import ERASURE, erased_digests, open_all
 
 __all__ = ["verify"]
 
@@ -55,26 +56,6 @@ class _Stop(Exception):
     """Nothing further can be checked; why is in the report."""
 
 
-class _Range(Chain):
-    """The entries of the file. What was erased is known before the first of them."""
-
-    def __init__(self, origin: str, frontier: Frontier, counts: Counts) -> None:
-        super().__init__(origin, frontier)
-        self._counts = counts
-        self.erased: dict[str, Erasure] = {}
-        """By digest."""
-
-    def missing(self, seq: int, found: Entry, digests: set[str]) -> None:  # noqa: ARG002
-        for digest in digests:
-            erasure = self.erased.get(digest)
-            # Only what comes later in the ledger can record that something was erased.
-            if erasure is not None and erasure.seq > seq:
-                erasure.disclosures += 1
-                self._counts.erased += 1
-            else:
-                self._counts.withheld += 1
-
-
 class _Verification:
     def __init__(self, file: BinaryIO, keys: Sequence[Verifier]) -> None:
         self.report = Report()
@@ -91,7 +72,7 @@ class _Verification:
                 return
             older = None if after is None else open_older(after, self._keys, signed.origin, self.report)
             self._check_range(header, signed)
-            chain = _Range(signed.origin, Frontier(header.start, b"".join(header.left)), self.report.counts)
+            chain = Range(signed.origin, header, self.report.counts)
             line = self._read_records(signed, chain)
             middle = self._read_entries(header, chain, line, None if older is None else older.size, progress)
             self._check_root(header, signed, chain)
@@ -131,7 +112,7 @@ class _Verification:
 
     # 23. Each erasure record is an entry of the ledger, and names what was erased.
 
-    def _read_records(self, signed: Checkpoint, chain: _Range) -> bytes:
+    def _read_records(self, signed: Checkpoint, chain: Range) -> bytes:
         """Returns the first line that is none."""
         while (line := self._reader.next()).startswith(evidence.RECORD):
             # Nothing bounds how many lines there are, and nobody needs a key to write them.
@@ -149,7 +130,7 @@ class _Verification:
                 raise _Stop from None
         return line
 
-    def _check_record(self, record: Record, signed: Checkpoint, chain: _Range) -> None:
+    def _check_record(self, record: Record, signed: Checkpoint, chain: Range) -> None:
         found = parse_entry(record.entry)
         seq = found.seq
         try:
@@ -180,7 +161,7 @@ class _Verification:
     # The entries: steps 2 to 7, and 24 and 25.
 
     def _read_entries(
-        self, header: Header, chain: _Range, line: bytes, marked: int | None, progress: Callable[[int, int], None]
+        self, header: Header, chain: Range, line: bytes, marked: int | None, progress: Callable[[int, int], None]
     ) -> bytes | None:
         """Reads from `line` on up to the end. Returns the root of the first `marked` entries, if it passes by there."""
         root = None
@@ -189,7 +170,10 @@ class _Verification:
         while True:
             if seq == marked:
                 root = chain.frontier.root()
-            if seq == header.stop or line.startswith(b'{"end":'):
+            if line.startswith(b'{"end":'):
+                break
+            # Where an entry led ahead, those that it passed by may still come.
+            if seq >= header.stop and not (chain.is_torn and line.startswith(evidence.ENTRY)):
                 break
             try:
                 self._read_entry(header, chain, seq, line)
@@ -201,12 +185,14 @@ class _Verification:
                 chain.lose()
             if chain.contradictions:
                 self._move_contradictions(chain)
-            seq += 1
+            seq = chain.frontier.size
             if seq % _PROGRESS_ENTRIES == 0:
                 progress(seq - header.start, entries)
                 chain.frontier.completed.clear()
             line = self._reader.next()
         progress(seq - header.start, entries)
+        if chain.is_torn:
+            self._is_whole = False
         if seq < header.stop:
             self._is_whole = False
             last = header.stop - 1
@@ -218,7 +204,7 @@ class _Verification:
         self._reader.end()
         return root
 
-    def _read_entry(self, header: Header, chain: _Range, seq: int, line: bytes) -> None:
+    def _read_entry(self, header: Header, chain: Range, seq: int, line: bytes) -> None:
         counts = self.report.counts
         if line.startswith(evidence.HIDDEN):
             chain.push(evidence.cut_hidden(line))
@@ -226,6 +212,8 @@ class _Verification:
             return
         data, texts = evidence.cut_entry(line)
         entry = chain.add(data, texts)
+        if entry is None and chain.size == seq:
+            return  # it was passed over
         if texts is None:
             counts.bare += 1
         else:
@@ -239,15 +227,15 @@ class _Verification:
                 what = "it belongs in this selection, but was left out as if it did not match the filter"
             else:
                 what = "it does not match the filter, but is shown in this selection as if it did"
-            self._contradict(24, seq, what)
+            self._contradict(24, chain.size - 1, what)
         if self._first_time is None:
             self._first_time = entry.recorded_at
-            if seq == 0:
+            if chain.size == 1:
                 self._check_opening(entry, chain)
 
     # 25. Entry 0 opens the ledger whose checkpoint this is.
 
-    def _check_opening(self, entry: Entry, chain: _Range) -> None:
+    def _check_opening(self, entry: Entry, chain: Range) -> None:
         match chain.disclosed.get("metadata"):
             case _ if entry.action != "ledger.created":
                 self._contradict(25, 0, f"entry 0 opens no ledger: it is {entry.action!r}")
@@ -258,14 +246,14 @@ class _Verification:
             case _:
                 self._contradict(25, 0, f"entry 0 opens another ledger than {self.report.origin}")
 
-    def _move_contradictions(self, chain: _Range) -> None:
+    def _move_contradictions(self, chain: Range) -> None:
         for each in chain.contradictions:
             self._contradict(each.step or 7, each.seq, each.what)
         chain.contradictions.clear()
 
     # 26. The entries lead to the root that was signed.
 
-    def _check_root(self, header: Header, signed: Checkpoint, chain: _Range) -> None:
+    def _check_root(self, header: Header, signed: Checkpoint, chain: Range) -> None:
         if not self._is_whole:
             self._doubt(26, None, "without the entries that are missing the rest cannot be held against the checkpoint")
         elif proof.root_of(chain.frontier, header.tail, signed.size) != signed.root:

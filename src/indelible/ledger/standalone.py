@@ -24,7 +24,8 @@ _ENTRY_POINT = ("evidence_command", "main")
 # Each after those that it imports.
 _MODULES = (
     "base64url", "canonical", "tree", "disclosure", "entry", "proof", "ed25519", "note", "checkpoint", "filter",
-    "evidence", "verify", "evidence_reader", "report", "evidence_checkpoints", "evidence_verifier", "evidence_command",
+    "evidence", "verify", "evidence_reader", "report", "evidence_checkpoints", "evidence_range",
+    "evidence_verifier", "evidence_command",
 )  # fmt: skip
 
 _HEAD = '''#!/usr/bin/env python3

@@ -95,7 +95,7 @@ class Chain:
         self._prev = base64url.encode(leaf)
 
     def add(self, data: bytes, texts: Iterable[bytes] | None, stored_leaf: bytes | None = None) -> Entry | None:
-        """Checks the next entry, number `size`. Returns what it says, or None if it does not parse.
+        """Checks the next entry, number `size`. Returns what it says, or None if it does not parse, or is not the next.
 
         `texts` are those of its disclosures, as ASCII; None leaves step 6 out. `stored_leaf` is the hash that was kept
         beside the entry, where one was.
@@ -113,6 +113,11 @@ class Chain:
         except BadEntry as error:
             self._contradict(2, seq, f"the entry {error}")
         if found is not None:
+            # 3. It says that it is number `seq`.
+            if found.seq != seq:
+                if not self.displaced(seq, found):
+                    return None
+                seq = self.frontier.size
             self._check_place(seq, found)
             if texts is not None:
                 self._check_disclosures(seq, found, texts)
@@ -134,10 +139,14 @@ class Chain:
         """Notes that entry `seq` lacks the disclosures of these digests."""
         self._missing.update(dict.fromkeys(digests, (seq, len(found.digests))))
 
+    def displaced(self, seq: int, found: Entry) -> bool:
+        """Notes that there is another number in the entry than `seq`, the next. Says whether it is still to be taken as
+        the next, of what `size` is then.
+        """
+        self._contradict(3, seq, f"the entry says that it is number {found.seq}: entries were moved or swapped")
+        return True
+
     def _check_place(self, seq: int, found: Entry) -> None:
-        # 3. It says that it is number `seq`.
-        if found.seq != seq:
-            self._contradict(3, seq, f"the entry says that it is number {found.seq}: entries were moved or swapped")
         # 4. It names the entry before it by hash.
         if found.prev != self._prev and self._prev is not None:
             if seq:

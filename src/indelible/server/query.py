@@ -245,9 +245,9 @@ class _Reader:
                 return now - int(match[1]) * _SPANS[match[2]]
             return msgspec.convert(value, _Moment).astimezone(UTC)
         except (msgspec.ValidationError, OverflowError):
-            self._wrong(
-                name, "must be RFC 3339 with an offset (2026-11-21T09:30:00Z; write + as %2B) or a span like 7d"
-            )
+            # In a URL a + that is written as itself arrives as a space.
+            hint = "; write + as %2B" if re.search(r"T\S+ [0-9:]+$", value) else ""
+            self._wrong(name, f"must be RFC 3339 with an offset (2026-11-21T09:30:00Z{hint}) or a span like 7d")
             return None
 
     def limit(self) -> int:
