@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from indelible.catalog import Catalog
-from tests.conftest import Cluster
 from tests.hostile.attacker import Attacker
 from tests.hostile.vendor import Vendor, opened_vendor
-from tests.postgres import VERSIONS, Database, missing
+from tests.postgres import Database
+from tests.store.conftest import database
 
-
-@pytest.fixture(scope="module", params=list(VERSIONS), ids="postgresql{}".format)
-def database(request: pytest.FixtureRequest, clusters: Callable[[int], Cluster]) -> Iterator[Database]:
-    if reason := missing(request.param):
-        pytest.skip(reason)
-    cluster = clusters(request.param)
-    clone = cluster.databases.clone(cluster.template)
-    yield clone
-    cluster.databases.drop(clone)
+__all__ = ["attacker", "database", "vendor"]
 
 
 @pytest.fixture

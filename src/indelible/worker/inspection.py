@@ -119,7 +119,7 @@ async def _walk(connection: Connection, ledger: Ledger, signed: int, seen: Seen 
     else:
         frontier = await _stored(connection, ledger.tenant, signed)
     for mark in known:
-        if mark.size < frontier.size and (await _stored(connection, ledger.tenant, mark.size)).root() != mark.root:
+        if mark.size < frontier.size and await proofs.root(connection, ledger.tenant, mark.size) != mark.root:
             raise refusal.altered(mark, signed)
     _compare(frontier, known, signed)
     stops = sorted({mark.size for mark in known})
