@@ -99,6 +99,7 @@ class Service:
     address: str
     key: str
     database: Database
+    viewer_secret: str
 
     def client(self, **headers: str) -> httpx.Client:
         return httpx.Client(
@@ -112,8 +113,16 @@ def service(clusters: Callable[[int], Cluster]) -> Iterator[Service]:
     cluster = clusters(18)
     database = cluster.databases.clone(cluster.template)
     key = f"ind_test_{secrets.token_urlsafe(32)}"
-    with running_service(database, INDELIBLE_ADMIN_KEY=key) as address:
-        yield Service(address, key, database)
+    secret = secrets.token_urlsafe(32)
+    # Tests ask more of it in a minute than people do.
+    with running_service(
+        database,
+        INDELIBLE_ADMIN_KEY=key,
+        INDELIBLE_VIEWER_SECRET=secret,
+        INDELIBLE_KEY_READ_LIMIT="0",
+        INDELIBLE_TENANT_READ_LIMIT="0",
+    ) as address:
+        yield Service(address, key, database, secret)
     cluster.databases.drop(database)
 
 
@@ -127,7 +136,8 @@ def running_service(database: Database, **settings: str) -> Iterator[str]:
     """`indelible serve` on a free port, as a process of its own; its address, once it is ready."""
     port = free_port()
     environment = {k: v for k, v in os.environ.items() if not k.startswith("INDELIBLE_")}
-    environment |= {"INDELIBLE_DATABASE_URL": database.url, "INDELIBLE_PORT": str(port), **settings}
+    environment |= {"INDELIBLE_DATABASE_URL": database.url, "INDELIBLE_PORT": str(port)}
+    environment |= {"INDELIBLE_ENVIRONMENT": "test", **settings}
     process = subprocess.Popen([sys.executable, "-m", "indelible", "serve"], env=environment)
     address = f"http://127.0.0.1:{port}"
     try:

@@ -127,7 +127,7 @@ def test_every_route_and_parameter_is_described() -> None:
     assert {path for path, methods in paths.items() if "head" in methods} == set(
         re.findall(r"`HEAD (\S+)`", prose(API))
     )
-    assert routes == set(re.findall(r"^## ((?:GET|POST) \S+)$", API.read_text(), re.MULTILINE))
+    assert routes == set(re.findall(r"^## ((?:DELETE|GET|PATCH|POST) \S+)$", API.read_text(), re.MULTILINE))
     rows = re.findall(r"^\| `(\w+)` \|([^|]*)\|", section(API, "GET /api/audit-log"), re.MULTILINE)
     described = {name: set(re.findall(r"`(\w+)`", also)) for name, also in rows}
     assert described == {p.name: set(p.aliases) for p in PARAMETERS}

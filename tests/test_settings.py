@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,9 @@ def test_nothing_set_gives_the_defaults() -> None:
     assert (settings.ledger_host, settings.lanes, settings.pool_size) == ("indelible.local", 2, 8)
     assert (settings.append_timeout, settings.statement_timeout) == (10.0, 10.0)
     assert settings.log_level == "info"
+    assert (settings.cors_origins, settings.trusted_proxies) == ((), ())
+    assert (settings.key_read_limit, settings.tenant_read_limit) == (1200, 6000)
+    assert (settings.key_write_limit, settings.tenant_write_limit) == (0, 0)
     assert (settings.signing_key, settings.signing_key_file) == (None, None)
     assert (settings.old_signing_key, settings.old_signing_key_file) == (None, None)
     assert (settings.checkpoint_interval, settings.checkpoint_archive_interval) == (5.0, 60.0)
@@ -69,6 +73,15 @@ def test_an_empty_variable_counts_as_absent() -> None:
         ("lanes", "64", 64),
         ("append_timeout", "2.5", 2.5),
         ("log_format", "JSON", "json"),
+        ("cors_origins", "https://app.example.com", ("https://app.example.com",)),
+        ("cors_origins", " https://a.example , http://localhost:3000,", ("https://a.example", "http://localhost:3000")),
+        ("cors_origins", "https://[2001:db8::1]:8443", ("https://[2001:db8::1]:8443",)),
+        ("trusted_proxies", "10.0.0.0/8", (ip_network("10.0.0.0/8"),)),
+        ("trusted_proxies", "127.0.0.1, 2001:db8::/32", (ip_network("127.0.0.1/32"), ip_network("2001:db8::/32"))),
+        ("key_read_limit", "0", 0),
+        ("tenant_read_limit", "60000", 60000),
+        ("key_write_limit", "1", 1),
+        ("tenant_write_limit", "999999999", 999_999_999),
         ("log_level", "Warning", "warning"),
     ],
 )
@@ -114,6 +127,22 @@ def test_a_good_value_is_read(name: str, value: str, expected: object) -> None:
         ("INDELIBLE_APPEND_TIMEOUT", "nan"),
         ("INDELIBLE_APPEND_TIMEOUT", "1e3"),
         ("INDELIBLE_STATEMENT_TIMEOUT", "0"),
+        ("INDELIBLE_CORS_ORIGINS", "*"),
+        ("INDELIBLE_CORS_ORIGINS", "null"),
+        ("INDELIBLE_CORS_ORIGINS", "https://*.example.com"),
+        ("INDELIBLE_CORS_ORIGINS", "https://app.example.com/"),
+        ("INDELIBLE_CORS_ORIGINS", "https://App.example.com"),
+        ("INDELIBLE_CORS_ORIGINS", "https://app.example.com:443"),
+        ("INDELIBLE_CORS_ORIGINS", "http://app.example.com:80"),
+        ("INDELIBLE_CORS_ORIGINS", "https://app.example.com:0443"),
+        ("INDELIBLE_CORS_ORIGINS", "app.example.com"),
+        ("INDELIBLE_CORS_ORIGINS", "https://a.example https://b.example"),
+        ("INDELIBLE_CORS_ORIGINS", "https://user@a.example"),
+        ("INDELIBLE_TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("INDELIBLE_TRUSTED_PROXIES", "proxy.internal"),
+        ("INDELIBLE_TRUSTED_PROXIES", "10.0.0.0/8; 10.1.0.0/16"),
+        ("INDELIBLE_KEY_READ_LIMIT", "-1"),
+        ("INDELIBLE_TENANT_WRITE_LIMIT", "none"),
         ("INDELIBLE_LOG_FORMAT", "xml"),
         ("INDELIBLE_LOG_LEVEL", "chatty"),
     ],

@@ -23,6 +23,12 @@ PREFIX: Final = "INDELIBLE_"
 
 LogFormat = Literal["text", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
+Environment = Literal["live", "test"]
+DatabaseRole = Literal["writer", "reader", "control", "signer", "keeper"]
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_ROTATED = ("SIGNING_KEY", "VIEWER_SECRET")
+_OWN_URLS: tuple[DatabaseRole, ...] = get_args(DatabaseRole)
 
 # What the client reads; it may well run beside the service.
 _CLIENT = frozenset({"INDELIBLE_URL", "INDELIBLE_KEY"})
@@ -157,6 +163,41 @@ def _existing_path(value: str) -> Path:
     return Path(value)
 
 
+def _viewer_secret(value: str) -> str:
+    if len(value) < 32 or not re.fullmatch(r"[!-~]+", value):
+        raise _Wrong
+    return value
+
+
+def _secret_file(value: str) -> Path:
+    if "\0" in value:
+        raise _Wrong
+    return Path(value)
+
+
+def _origins(value: str) -> tuple[str, ...]:
+    origins = _items(value)
+    for origin in origins:
+        # As browsers write it (RFC 6454 section 6.2): in small letters, without a path, and never a pattern.
+        match = re.fullmatch(r"(https?)://([a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:]+\])(:[1-9][0-9]{0,4})?", origin)
+        if not match:
+            raise _Wrong(f"{origin!r} is none")
+        if match[4] == {"http": ":80", "https": ":443"}[match[1]]:
+            raise _Wrong(f"browsers leave {match[4]} out of {origin!r}")
+    return origins
+
+
+def _networks(value: str) -> tuple[IPNetwork, ...]:
+    try:
+        return tuple(map(ipaddress.ip_network, _items(value)))
+    except ValueError as error:
+        raise _Wrong(str(error)) from None
+
+
+def _items(value: str) -> tuple[str, ...]:
+    return tuple(filter(None, (item.strip() for item in value.split(","))))
+
+
 def _format_for_output() -> LogFormat:
     return "text" if sys.stderr.isatty() else "json"
 
@@ -164,6 +205,8 @@ def _format_for_output() -> LogFormat:
 _BOOLEAN = _choice("true or false", {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False})
 _SIGNING_KEY = _Kind("an Ed25519 private key: PKCS#8 in PEM, or its DER in base64 in one line", _signing_key)
 _KEY_FILE = _Kind("the path of a file that holds such a key", _key_file)
+_VIEWER_SECRET = _Kind("at least 32 characters of ASCII without white space, made by chance", _viewer_secret)
+_SECRET_FILE = _Kind("the path of a file that holds it", _secret_file)
 _POSTGRES_URL = _Kind("a PostgreSQL URL such as postgresql://user:password@host:5432/indelible", _postgres_url)
 
 
@@ -189,6 +232,56 @@ class Settings:
             secret=True,
         ),
     ] = field(default=None, repr=False)
+    writer_url: Annotated[
+        str | None,
+        _Setting(
+            "The same database, as the role that appends. For each of these that is absent the service logs in by"
+            " `INDELIBLE_DATABASE_URL`. See [separate logins](operations.md#separate-logins).",
+            _POSTGRES_URL,
+            default="`INDELIBLE_DATABASE_URL`",
+            secret=True,
+        ),
+    ] = field(default=None, repr=False)
+    reader_url: Annotated[
+        str | None,
+        _Setting("As the role that reads events.", _POSTGRES_URL, default="`INDELIBLE_DATABASE_URL`", secret=True),
+    ] = field(default=None, repr=False)
+    control_url: Annotated[
+        str | None,
+        _Setting(
+            "As the role that keeps keys, tenants and settings.",
+            _POSTGRES_URL,
+            default="`INDELIBLE_DATABASE_URL`",
+            secret=True,
+        ),
+    ] = field(default=None, repr=False)
+    signer_url: Annotated[
+        str | None,
+        _Setting(
+            "As the role that signs; `indelible worker` needs it, and a connection to PostgreSQL itself rather than to"
+            " a pooler.",
+            _POSTGRES_URL,
+            default="`INDELIBLE_DATABASE_URL`",
+            secret=True,
+        ),
+    ] = field(default=None, repr=False)
+    keeper_url: Annotated[
+        str | None,
+        _Setting(
+            "As the role that erases; `indelible erase` needs it.",
+            _POSTGRES_URL,
+            default="`INDELIBLE_DATABASE_URL`",
+            secret=True,
+        ),
+    ] = field(default=None, repr=False)
+    environment: Annotated[
+        Environment,
+        _Setting(
+            "What kind of installation this is. Its keys begin with `ind_live_` or `ind_test_`, and those of the other"
+            " kind are refused.",
+            _choice("live or test", {kind: kind for kind in get_args(Environment)}),
+        ),
+    ] = "live"
     admin_key: Annotated[
         str | None,
         _Setting(
@@ -208,6 +301,62 @@ class Settings:
     workers: Annotated[
         int, _Setting("Server processes. Each has its own connections to PostgreSQL.", _whole(1, 256))
     ] = 1
+    viewer_secret: Annotated[
+        str | None,
+        _Setting(
+            "What viewer tokens are signed with; `openssl rand -base64 32` makes one. The same for all processes of"
+            " `indelible serve`. Without it there are no viewer tokens.",
+            _VIEWER_SECRET,
+            secret=True,
+        ),
+    ] = field(default=None, repr=False)
+    viewer_secret_file: Annotated[Path | None, _Setting("The same, in a file.", _SECRET_FILE)] = None
+    old_viewer_secret: Annotated[
+        str | None,
+        _Setting(
+            "The one before, for the quarter of an hour in which tokens signed with it are still about.",
+            _VIEWER_SECRET,
+            secret=True,
+        ),
+    ] = field(default=None, repr=False)
+    old_viewer_secret_file: Annotated[Path | None, _Setting("The same, in a file.", _SECRET_FILE)] = None
+    cors_origins: Annotated[
+        tuple[str, ...],
+        _Setting(
+            "The origins of the pages that may read with a viewer token in a browser: those where the viewer is"
+            " embedded. None may without it.",
+            _Kind("origins such as https://app.example.com, separated by commas", _origins),
+        ),
+    ] = ()
+    trusted_proxies: Annotated[
+        tuple[IPNetwork, ...],
+        _Setting(
+            "Whose `X-Forwarded-For` is believed, where a proxy stands in front: only so it is known where a request"
+            " comes from.",
+            _Kind("IP addresses or networks such as 10.0.0.0/8, separated by commas", _networks),
+        ),
+    ] = ()
+    key_read_limit: Annotated[
+        int,
+        _Setting(
+            "Requests a minute, other than logging, for each key and for each person with a viewer token; 0 is no"
+            " limit. What is over it is answered with 429. See [limits](limits.md).",
+            _whole(0, 999_999_999),
+        ),
+    ] = 1200
+    tenant_read_limit: Annotated[
+        int,
+        _Setting(
+            "Requests a minute, other than logging, that are about one tenant, by whomever; 0 is no limit.",
+            _whole(0, 999_999_999),
+        ),
+    ] = 6000
+    key_write_limit: Annotated[
+        int, _Setting("Events a minute that one key may log; 0 is no limit.", _whole(0, 999_999_999))
+    ] = 0
+    tenant_write_limit: Annotated[
+        int, _Setting("Events a minute that may be logged for one tenant; 0 is no limit.", _whole(0, 999_999_999))
+    ] = 0
     signing_key: Annotated[
         str | None,
         _Setting(
@@ -333,13 +482,22 @@ class Settings:
                 found = f"{len(value)} characters, not shown" if hidden else repr(value)
                 why = f": {wrong}" if str(wrong) else ""
                 problems.append(f"{name}: expected {setting.kind.expects}, found {found}{why}")
-        if environ.get("INDELIBLE_MIGRATION_URL") and not environ.get("INDELIBLE_DATABASE_URL"):
-            problems.append("INDELIBLE_MIGRATION_URL: expected INDELIBLE_DATABASE_URL beside it, found none")
+        problems += [
+            f"{name}: expected INDELIBLE_DATABASE_URL beside it, found none"
+            for name in ("INDELIBLE_MIGRATION_URL", *(f"{PREFIX}{role.upper()}_URL" for role in _OWN_URLS))
+            if environ.get(name) and not environ.get("INDELIBLE_DATABASE_URL")
+        ]
         problems += _key_conflicts(environ)
         if problems:
             raise SettingsError(tuple(problems))
         values.setdefault("migration_url", values.get("database_url"))
         return cls(**values)  # type: ignore[arg-type]
+
+    @property
+    def own_urls(self) -> dict[DatabaseRole, str]:
+        """The URLs of the roles that log in by one of their own."""
+        given = {role: getattr(self, f"{role}_url") for role in _OWN_URLS}
+        return {role: url for role, url in given.items() if url is not None}
 
 
 def document() -> str:
@@ -369,18 +527,21 @@ def _declared() -> dict[str, _Setting]:
 
 def _shown_default(name: str, setting: _Setting) -> str:
     value = getattr(Settings, name.removeprefix(PREFIX).lower(), None)
-    return setting.default or ("none" if value is None else f"`{str(value).lower()}`")
+    return setting.default or ("none" if value in (None, ()) else f"`{str(value).lower()}`")
 
 
 def _key_conflicts(environ: Mapping[str, str]) -> list[str]:
     problems = [
         f"{name}_FILE: expected this or {name}, found both; unset one of them"
-        for name in ("INDELIBLE_SIGNING_KEY", "INDELIBLE_OLD_SIGNING_KEY")
+        for each in _ROTATED
+        for name in (PREFIX + each, f"{PREFIX}OLD_{each}")
         if environ.get(name) and environ.get(f"{name}_FILE")
     ]
-    if _is_set(environ, "INDELIBLE_OLD_SIGNING_KEY") and not _is_set(environ, "INDELIBLE_SIGNING_KEY"):
-        problems.append("INDELIBLE_OLD_SIGNING_KEY: expected INDELIBLE_SIGNING_KEY or its _FILE beside it, found none")
-    return problems
+    return problems + [
+        f"{PREFIX}OLD_{name}: expected {PREFIX}{name} or its _FILE beside it, found none"
+        for name in _ROTATED
+        if _is_set(environ, f"{PREFIX}OLD_{name}") and not _is_set(environ, PREFIX + name)
+    ]
 
 
 def _is_set(environ: Mapping[str, str], name: str) -> bool:

@@ -93,7 +93,8 @@ def test_other_groups_a_target_and_one_event(run: Command) -> None:
     assert some.lines[0].startswith("Erased from 3 events of acme: metadata 3, targets 3.")
     id_ = run("list", "--tenant", "acme", "--json", "--target-id", "usr_9").objects[-1]["id"]
     one = run("erase", "--tenant", "acme", "--event", id_, *REASON, "--yes")
-    assert one.lines == ["Erased from 1 event of acme: actor 1, changes 1, context 1. Recorded as #6."]
+    # 6 records that the events were listed.
+    assert one.lines == ["Erased from 1 event of acme: actor 1, changes 1, context 1. Recorded as #7."]
     assert run("verify").code == 0
 
 

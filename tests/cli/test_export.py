@@ -90,7 +90,7 @@ def entries_in(file: Path) -> list[tuple[bytes, list[bytes] | None] | None]:
 def test_ledgers_of_all_sizes_and_ranges_of_them_are_proven(
     run: Command, export: Export, verify: Export, external: Database, catalog: Catalog, size: int
 ) -> None:
-    """Around the subtrees that are stored, too."""
+    """Around the subtrees that are stored, too. The last entry is the one that records the export."""
     if size == 1:
         assert run("tenants", "create", "acme").code == 0
     else:
@@ -98,7 +98,7 @@ def test_ledgers_of_all_sizes_and_ranges_of_them_are_proven(
     assert export("all.zip").code == 0
     done = verify("all.zip")
     assert done.code == 0, done.out
-    assert f"{size:,} shown" in done.out
+    assert f"{size + 1:,} shown" in done.out
     edges = sorted({edge for edge in (0, 1, 128, 254, 255, 256, 257, 999, size) if edge <= size})
     for number, (start, stop) in enumerate(pairwise(edges)):
         for first, last in {(start, stop), (0, stop), (start, size)}:
@@ -116,7 +116,7 @@ def test_the_zip_holds_all_that_an_auditor_needs(
     fill(external, catalog, 12)
     done = export("acme.zip")
     assert done.err == ""
-    assert "Covered by the checkpoint at 12 entries." in done.out
+    assert "Covered by the checkpoint at 13 entries." in done.out
     elsewhere = tmp_path / "elsewhere"
     zipfile.ZipFile(tmp_path / "acme.zip").extractall(elsewhere)
     assert sorted(os.listdir(elsewhere)) == ["README.txt", "evidence.jsonl", "verify.py"]
@@ -137,7 +137,8 @@ def test_every_line_is_json_and_holds_the_entry_as_it_is_stored(
     fill(external, catalog, 5, metadata={"note": '],"disclosures":["'})
     export("acme.jsonl")
     lines = [json.loads(line) for line in (tmp_path / "acme.jsonl").read_bytes().splitlines()]
-    assert [each["entry"]["seq"] for each in lines[1:-1]] == list(range(5))
+    assert [each["entry"]["seq"] for each in lines[1:-1]] == list(range(6))
+    assert lines[-2]["entry"]["action"] == "audit_log.exported"
     groups = [json.loads(base64url.decode(text))[1] for text in lines[3]["disclosures"]]
     assert groups == sorted(GROUPS)
     assert (tmp_path / "verify.py").read_text() == source()
@@ -156,7 +157,7 @@ def test_every_line_is_json_and_holds_the_entry_as_it_is_stored(
         (["--target-type", "team"], [5]),
         (["--category", "access", "--operation", "updated"], [1, 2]),
         (["--outcome", "denied"], [1, 2]),
-        (["--source", "admin_panel"], [7]),
+        (["--source", "admin_panel"], [7, 9]),  # as is the entry that records the export
         (["--actor", "nobody"], []),
     ],
     ids=lambda value: " ".join(map(str, value)),
@@ -169,7 +170,7 @@ def test_a_filter_shows_what_matches_and_proves_that_it_is_all(
     assert shown == numbers
     done = verify("f.jsonl")
     assert done.code == 0, done.out
-    assert f"{len(numbers)} shown, {9 - len(numbers)} outside of the filter" in done.out
+    assert f"{len(numbers)} shown, {10 - len(numbers)} outside of the filter" in done.out
 
 
 @pytest.fixture
@@ -212,7 +213,7 @@ def test_what_is_withheld_is_not_there(
     assert done.out.count(" w.jsonl --key VKEY --accept-withheld\n") == 2
     assert "Whoever verifies it has to agree to --accept-withheld: without, the file is not proven." in done.out
     assert "--accept" not in export("whole.jsonl").out
-    opening, first, _ = entries_in(tmp_path / "w.jsonl")
+    opening, first, *_ = entries_in(tmp_path / "w.jsonl")
     assert opening is not None
     assert len(opening[1] or ()) == 1
     assert first is not None
@@ -238,7 +239,7 @@ def test_since_begins_one_entry_before(
     time.sleep(0.01)
     fill(external, catalog, 3)
     assert export("s.jsonl", "--since", since).code == 0
-    (before, after, _) = entries_in(tmp_path / "s.jsonl")
+    (before, after, *_) = entries_in(tmp_path / "s.jsonl")
     assert before is not None
     assert (json.loads(before[0])["seq"], before[1]) == (3, None)
     assert after is not None
@@ -311,14 +312,14 @@ def test_without_the_key_it_gives_what_was_signed_and_says_what_it_lacks(
     fill(external, catalog, 4)
     done = export("e.zip", INDELIBLE_SIGNING_KEY="")
     assert done.code == 1
-    said = "Entries from 5 on are not signed, and not in the file, which lacks 3: is `indelible worker` running?"
+    said = "Entries from 6 on are not signed, and not in the file, which lacks 4: is `indelible worker` running?"
     assert said in done.err
     # Nothing is lacking of what is asked for.
-    done = export("part.zip", "--to", "5", INDELIBLE_SIGNING_KEY="")
+    done = export("part.zip", "--to", "6", INDELIBLE_SIGNING_KEY="")
     assert (done.code, "are not signed" in done.err) == (0, False)
     done = verify("e.zip")
     assert done.code == 0
-    assert "5 shown" in done.out
+    assert "6 shown" in done.out
 
 
 @pytest.mark.usefixtures("impatient")
@@ -359,7 +360,8 @@ def test_an_erasure_that_is_never_signed_does_not_keep_the_rest_back(
     # Without what was erased, and with what was erased by a record that is signed.
     done = export("e.zip", "--withhold", "actor", "--withhold", "context")
     assert done.code == 1
-    assert "which lacks 1: this ledger is not signed any more" in done.err
+    # The record of the second erasure, and those of four exports, one of which is this.
+    assert "which lacks 5: this ledger is not signed any more" in done.err
     assert verify("e.zip").code == 2
     proven = verify("e.zip", "--accept-withheld")
     assert proven.code == 0, proven.out
@@ -372,7 +374,7 @@ def test_a_range_past_the_end_is_said(export: Export, verify: Export, external: 
     fill(external, catalog, 3)
     done = export("e.zip", "--to", "9")
     assert (done.code, verify("e.zip").code) == (0, 0)
-    assert "--to 9: the ledger ends before, it has 3 entries" in done.err
+    assert "--to 9: the ledger ends before, it has 4 entries" in done.err
     assert "--to" not in export("all.zip", "--to", "3").err
 
 
@@ -383,8 +385,8 @@ def test_a_range_past_the_end_is_said(export: Export, verify: Export, external: 
 @pytest.mark.parametrize(
     ("out", "options", "said"),
     [
-        ("e.zip", ["--from", "9"], "tenant 'acme' has no entries there: its ledger has 3 that are signed"),
-        ("e.zip", ["--from", "3"], "tenant 'acme' has no entries there: its ledger has 3 that are signed"),
+        ("e.zip", ["--from", "9"], "tenant 'acme' has no entries there: its ledger has 4 that are signed"),
+        ("e.zip", ["--from", "4"], "tenant 'acme' has no entries there: its ledger has 4 that are signed"),
         ("e.zip", ["--from", "2", "--to", "2"], "--to 2: the range begins with --from 2 and ends before --to"),
         ("e.zip", ["--since", "2999-01-01T00:00:00Z"], "none of them since then"),
         ("e.zip", ["--since", "soon"], "--since must be RFC 3339 with an offset (2026-11-21T09:30:00Z) or a span"),
@@ -432,13 +434,26 @@ def test_a_tenant_that_is_not_there(export: Export, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_an_empty_ledger(export: Export, external: Database, tmp_path: Path) -> None:
-    """There is none but where somebody made one by hand."""
+def test_an_empty_ledger(export: Export, verify: Export, external: Database) -> None:
+    """There is none but where somebody made one by hand. The entry that records the export follows its first one."""
     as_superuser(external, "INSERT INTO indelible.ledgers (tenant_id, origin) VALUES ('acme', 'example.com/none')")
-    done = export("e.zip")
-    assert done.code == 2
-    assert "indelible: " in done.err
-    assert not list(tmp_path.iterdir())
+    assert export("e.zip").code == 0
+    done = verify("e.zip")
+    assert done.code == 0, done.out
+    assert "2 shown" in done.out
+
+
+@pytest.mark.usefixtures("impatient", "small")
+def test_without_the_key_only_its_own_record_may_be_lacking(run: Command, export: Export, verify: Export) -> None:
+    """Else every export would count as incomplete where nobody signs any more, for having been recorded."""
+    assert run("checkpoint", "--tenant", "acme", **SIGNS).code == 0
+    done = export("e.zip", INDELIBLE_SIGNING_KEY="")
+    assert done.code == 0
+    assert "Entry 3, which records this export, is not signed yet, and not in the file." in done.err
+    assert "3 shown" in verify("e.zip").out
+    again = export("again.zip", INDELIBLE_SIGNING_KEY="")
+    assert again.code == 1
+    assert "which lacks 2" in again.err
 
 
 @pytest.mark.parametrize("suffix", [".zip", ".jsonl"])

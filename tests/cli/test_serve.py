@@ -24,7 +24,7 @@ from tests.faults.load import event
 from tests.faults.running import Command
 from tests.postgres import VERSIONS, Database, missing, server
 
-KEY_SHOWN = re.compile(r"ind_live_[A-Za-z0-9_-]{43}")
+KEY_SHOWN = re.compile(r"ind_live_[0-9A-Za-z]{46}")
 
 
 @dataclass

@@ -20,7 +20,7 @@ import psycopg
 from indelible.ledger import base64url
 from indelible.ledger.entry import micros
 from indelible.store.sealing import uuid7
-from indelible.store.session import Database
+from indelible.store.session import Database, Logins
 from indelible.store.tenants import ledgers
 from indelible.store.verify import verify
 
@@ -176,7 +176,7 @@ class Load:
         return False
 
 
-def check(load: Load, url: str, admin_url: str) -> Stored:
+def check(load: Load, logins: Logins | str, admin_url: str) -> Stored:
     """What was acknowledged is there once, as its receipt says; nothing is there twice; every ledger verifies."""
     stored: defaultdict[Name, list[Receipt]] = defaultdict(list)
     with psycopg.connect(admin_url) as connection:
@@ -190,11 +190,11 @@ def check(load: Load, url: str, admin_url: str) -> Stored:
     assert all(len(found) == 1 for found in stored.values())
     assert stored.keys() <= load.acknowledged.keys() | load.abandoned
     assert max(load.created.values()) == 1, "said to be new twice"
-    return Stored(sum(map(len, stored.values())), asyncio.run(_verify_all(url, {sent.tenant for sent in stored})))
+    return Stored(sum(map(len, stored.values())), asyncio.run(_verify_all(logins, {sent.tenant for sent in stored})))
 
 
-async def _verify_all(url: str, tenants: set[str]) -> int:
-    async with Database.open(url, size=2) as database:
+async def _verify_all(logins: Logins | str, tenants: set[str]) -> int:
+    async with Database.open(logins, size=2) as database:
         found = {ledger.tenant_id for ledger in await ledgers(database)}
         assert tenants <= found
         for tenant in sorted(found):

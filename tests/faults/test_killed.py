@@ -86,7 +86,7 @@ def test_nothing_acknowledged_is_lost_or_doubled(tmp_path: Path) -> None:
                 recovered[victim.__name__].append(time.monotonic() - began)
                 until(dev.is_whole, "what was killed is there again", RECOVERED_WITHIN)
         assert load.setbacks, "nobody noticed, so nothing was tested"
-        stored = check(load, dev.postgres.url(), dev.postgres.admin_url())
+        stored = check(load, dev.postgres.logins(), dev.postgres.admin_url())
         for kind, seconds in recovered.items():
             sys.stdout.write(f"\n{kind}: back after {', '.join(f'{s:.1f}' for s in seconds)} s")
         sys.stdout.write(f"\n{stored}; sent again: {dict(load.setbacks)}\n")

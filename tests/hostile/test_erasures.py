@@ -22,7 +22,7 @@ ONE_WITHHELD = f"1 personal part is {WITHHELD}it is withheld"
 
 @pytest.fixture
 def sarah(vendor: Vendor) -> None:
-    """Who did entry 9, and is erased by entry 11 (`erase`)."""
+    """Who did entry 9, and is erased by entry 11 (`erase`) where nothing was exported before."""
     vendor.log(actor={"type": "user", "id": "usr_s", "name": "Sarah", "email": "s@example.com"})
     vendor.log()
 
@@ -40,7 +40,7 @@ def test_an_erasure_on_record_is_proven(vendor: Vendor, options: list[str]) -> N
     assert done.code == 0
     if not options or options[0] != "--action":
         assert ", 2 erased, 0 withheld" in done.out
-        assert "recorded by entry 11 at" in done.out
+        assert "recorded by entry 12 at" in done.out  # 11 records the first export
         assert b'"Sarah"' in disclosed(before)
         assert b'"Sarah"' not in disclosed(after)
     assert vendor.verify_database().code == 0
@@ -234,7 +234,8 @@ def test_a_vendor_who_withholds_is_not_believed_unless_it_was_agreed(vendor: Ven
     file = vendor.exported("--withhold", group)
     done = vendor.verify(file)
     assert done.code == 2, done.out
-    assert f"8 personal parts are {WITHHELD}they are withheld" in done.out
+    # Of eight events, and of the entry that records the export.
+    assert f"9 personal parts are {WITHHELD}they are withheld" in done.out
     agreed = vendor.verify(file, "--accept-withheld")
     assert agreed.code == 0
     assert "withheld from this file, which was accepted" in agreed.out
@@ -244,7 +245,7 @@ def test_a_vendor_who_hides_is_not_believed_unless_it_was_agreed(vendor: Vendor)
     file = vendor.exported("--action", "user.left", "--hide")
     done = vendor.verify(file)
     assert done.code == 2, done.out
-    assert "9 entries are hidden, so that nobody can tell whether they match the filter" in done.out
+    assert "10 entries are hidden, so that nobody can tell whether they match the filter" in done.out
     agreed = vendor.verify(file, "--accept-hidden")
     assert agreed.code == 0
-    assert "9 of them are hidden: that none of these matches the filter is not proven, and was accepted." in agreed.out
+    assert "10 of them are hidden: that none of these matches the filter is not proven, and was accepted." in agreed.out

@@ -90,8 +90,8 @@ def test_another_size_or_root_in_the_checkpoint(vendor: Vendor) -> None:
     file = vendor.exported()
     lines = lines_of(file)
     header = json.loads(lines[0])
-    header["checkpoint"] = header["checkpoint"].replace("\n9\n", "\n8\n")
-    header["to"] = 8
+    header["checkpoint"] = header["checkpoint"].replace("\n10\n", "\n9\n")
+    header["to"] = 9
     done = vendor.verify(write(file, [canonical.encode(header) + b"\n", *lines[1:-1]]))
     assert done.code == 1, done.out
     assert "the checkpoint in this file was altered or made up: the signature on it is not that of its key" in done.out
@@ -105,7 +105,7 @@ def test_an_old_checkpoint_given_out_again(vendor: Vendor) -> None:
     assert vendor.verify(old).code == 0
     done = vendor.verify(old, "--after", str(kept))
     assert done.code == 2, done.out
-    assert "the checkpoint that you kept covers 12 entries, and the one in this file only 9" in done.out
+    assert "the checkpoint that you kept covers 13 entries, and the one in this file only 10" in done.out
 
 
 def test_an_old_checkpoint_put_into_a_newer_file(vendor: Vendor) -> None:
@@ -116,7 +116,7 @@ def test_an_old_checkpoint_put_into_a_newer_file(vendor: Vendor) -> None:
     header = canonical.encode(json.loads(lines[0]) | {"checkpoint": old}) + b"\n"
     done = vendor.verify(write(file, [header, *lines[1:]]))
     assert done.code == 2, done.out
-    assert "goes up to entry 11, and its checkpoint covers 9 entries only" in done.out
+    assert "goes up to entry 13, and its checkpoint covers 10 entries only" in done.out
 
 
 def test_an_older_checkpoint_in_the_database(vendor: Vendor, attacker: Attacker) -> None:

@@ -40,7 +40,7 @@ def altered(line: bytes, change: Callable[[bytes, list[bytes]], tuple[bytes, lis
 def vendor(
     clusters: Callable[[int], Cluster], catalog: Catalog, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Vendor]:
-    """Entries 9 and 10 of ACME are the last."""
+    """Entries 9 and 10 of ACME are the last, before those that record the exports."""
     cluster = clusters(18)
     database = cluster.databases.clone(cluster.template)
     with opened_vendor(database, catalog, tmp_path_factory.mktemp("files")) as vendor:
@@ -52,7 +52,7 @@ def vendor(
 
 @pytest.fixture(scope="module")
 def file(vendor: Vendor) -> Path:
-    """Entries 0 to 10; the line of entry n is number n + 1."""
+    """Entries 0 to 11, the last of which records the export; the line of entry n is number n + 1."""
     return vendor.exported()
 
 
@@ -71,11 +71,11 @@ def without_one(lines: Lines) -> Lines:
 
 def without_one_and_fewer(lines: Lines) -> Lines:
     del lines[4]
-    return reheaded(lines, to=10)
+    return reheaded(lines, to=11)
 
 
 def without_the_last(lines: Lines) -> Lines:
-    return reheaded(lines[:-1], to=10)
+    return reheaded(lines[:-1], to=11)
 
 
 def without_the_first(lines: Lines) -> Lines:
@@ -116,7 +116,7 @@ def entry_as_hash(lines: Lines) -> Lines:
         (without_the_first, 2, "the hashes that stand for what is before its first entry are too few or too many"),
         (two_exchanged, 1, "entry 3 (step 3): it stands where entry 5 belongs: it was moved there"),
         (one_twice, 1, "entry 3 (step 3): it stands where entry 4 belongs: it was moved there, or is in the"),
-        (one_more, 2, "line 13 is one entry more than the file's first line announces"),
+        (one_more, 2, "line 14 is one entry more than the file's first line announces"),
         (entry_altered, 1, NOT_THE_ROOT),
         (entry_as_hash, 1, NOT_THE_ROOT),
     ],
@@ -133,8 +133,9 @@ def test_an_entry_left_out_moved_or_altered(
 
 
 @pytest.fixture(scope="module")
-def filtered(vendor: Vendor) -> Path:
-    """Of the entries 0 to 10 the filter shows number 9."""
+def filtered(vendor: Vendor, file: Path) -> Path:
+    """Of the entries 0 to 12 the filter shows number 9. 11 and 12 record the exports of `file` and of this."""
+    assert file.exists()
     return vendor.exported("--action", "user.deleted")
 
 
@@ -142,7 +143,7 @@ def test_the_filtered_file_is_proven_and_shows_what_matches(vendor: Vendor, filt
     done = vendor.verify(filtered)
     assert done.code == 0
     assert "1 of them matches the filter (the action is 'user.deleted') and is shown with" in done.out
-    assert [evidence.cut_entry(line)[1] is None for line in lines_of(filtered)[1:]] == [True] * 9 + [False, True]
+    assert [evidence.cut_entry(line)[1] is None for line in lines_of(filtered)[1:]] == [True] * 9 + [False] + [True] * 3
 
 
 def leaf_of(line: bytes) -> bytes:
@@ -184,7 +185,7 @@ def test_another_filter_than_the_entries_were_chosen_by(vendor: Vendor, filtered
 def test_a_filter_taken_out_of_the_file(vendor: Vendor, filtered: Path) -> None:
     done = vendor.verify(write(filtered, reheaded(lines_of(filtered), filter=None)))
     assert done.code == 2, done.out
-    assert "the file has no filter, and yet 10 entries are not shown with what was recorded" in done.out
+    assert "the file has no filter, and yet 12 entries are not shown with what was recorded" in done.out
 
 
 # --- disclosures

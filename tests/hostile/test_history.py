@@ -150,14 +150,15 @@ def test_the_newest_removed_under_a_checkpoint_leave_nothing_to_export(vendor: V
 @pytest.mark.parametrize(
     ("first", "last", "added", "code", "said"),
     [
-        # An old file would look the same.
-        (6, 8, 0, 2, "the checkpoint that you kept covers 9 entries, and the one in this file only 6"),
-        (8, 8, 0, 2, "if the vendor cannot give you one, entries were removed"),
+        # An old file would look the same. It has one entry more than what was left: that which records the export.
+        (6, 8, 0, 2, "the checkpoint that you kept covers 9 entries, and the one in this file only 7"),
+        (7, 8, 0, 2, "if the vendor cannot give you one, entries were removed"),
+        (8, 8, 0, 1, TWO_HISTORIES),
         (6, 8, 3, 1, TWO_HISTORIES),
         (3, 3, 1, 1, TWO_HISTORIES),
         (1, 2, 4, 1, TWO_HISTORIES),
     ],
-    ids=["newest", "last", "replaced", "one", "first"],
+    ids=["newest", "last two", "last", "replaced", "one", "first"],
 )
 def test_entries_removed_and_signed_anew_contradict_what_a_customer_kept(
     vendor: Vendor, attacker: Attacker, first: int, last: int, added: int, code: int, said: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -11,7 +12,8 @@ import httpx
 import psycopg
 import pytest
 
-from tests.conftest import Service
+from indelible.store.key_text import make_key_text
+from tests.conftest import Service, running_service
 from tests.server.conftest import an_event, listed, problem
 
 CALLS = [
@@ -134,3 +136,116 @@ def test_history_needs_the_scope_to_import(
 def test_nothing_is_read_of_a_body_whose_sender_is_unknown(service: Service) -> None:
     """Also not whether it is JSON."""
     problem(call(service, "POST", "/api/audit-log", []), 401, "unauthorized")
+
+
+# --- keys that were good once
+
+
+def insert(service: Service, key: str, **columns: object) -> None:
+    names = ["name", "hash", "scopes", *columns]
+    values = ["of the warehouse", sha256(key.encode()).digest(), ["events:read"], *columns.values()]
+    with psycopg.connect(service.database.admin_url) as connection:
+        connection.execute(
+            f"INSERT INTO indelible.keys ({', '.join(names)}) VALUES ({', '.join(['%s'] * len(names))})", values
+        )
+
+
+def read_with(service: Service, key: str) -> httpx.Response:
+    return call(service, "GET", "/api/audit-log?tenant_id=acme", [("authorization", f"Bearer {key}")])
+
+
+@pytest.mark.parametrize(
+    ("columns", "why"),
+    [
+        ({"expires_at": datetime(2026, 1, 31, 12, tzinfo=UTC)}, "expired on 2026-01-31 at 12:00 UTC"),
+        ({"revoked_at": datetime(2026, 2, 3, 4, 5, tzinfo=UTC)}, "was revoked on 2026-02-03 at 04:05 UTC"),
+    ],
+)
+def test_whose_key_has_ended_is_told_so(service: Service, columns: dict[str, object], why: str) -> None:
+    """They held it, so this tells them nothing that is not theirs to know."""
+    key = make_key_text("test")
+    insert(service, key, **columns)
+    for _ in range(2):
+        answer = read_with(service, key)
+        detail = problem(answer, 401, "unauthorized")["detail"]
+        assert why in detail
+        assert "of the warehouse" in detail
+        assert key not in answer.text
+
+
+def test_a_key_that_was_mistyped_or_is_of_elsewhere_is_told_so(service: Service) -> None:
+    key = make_key_text("test")
+    mistyped = key[:20] + ("a" if key[20] != "a" else "b") + key[21:]
+    assert "mistyped" in problem(read_with(service, mistyped), 401, "unauthorized")["detail"]
+    elsewhere = problem(read_with(service, make_key_text("live")), 401, "unauthorized")["detail"]
+    assert "live installation" in elsewhere
+    assert "not known here" in problem(read_with(service, key), 401, "unauthorized")["detail"]
+
+
+def test_the_challenge_says_what_was_wrong(service: Service, new_key: Callable[..., str]) -> None:
+    """RFC 6750 section 3.1: who sent nothing is not told of an error."""
+    nothing = call(service, "GET", "/api/audit-log", [])
+    assert nothing.headers["www-authenticate"] == 'Bearer realm="indelible"'
+    unknown = read_with(service, make_key_text("test"))
+    assert unknown.headers["www-authenticate"] == 'Bearer realm="indelible", error="invalid_token"'
+    insufficient = read_with(service, new_key("events:write"))
+    assert insufficient.headers["www-authenticate"] == (
+        'Bearer realm="indelible", error="insufficient_scope", scope="events:read"'
+    )
+
+
+def test_a_tenant_s_key_opens_that_tenant_alone(service: Service, api: httpx.Client, tenant: str) -> None:
+    """The answer is one and the same, whether there is another of that name or not."""
+    key, other = make_key_text("test"), f"{tenant}-other"
+    insert(service, key, tenant_id=tenant)
+    assert api.post("/api/audit-log", json=an_event(other)).status_code == 201
+    headers = {"authorization": f"Bearer {key}"}
+    with httpx.Client(base_url=service.address, headers=headers) as own:
+        assert own.get("/api/audit-log").status_code == 200
+        told = {
+            problem(own.get("/api/audit-log", params={name: value}), 403, "wrong_tenant")["detail"]
+            for name in ("tenant_id", "workspace_id")
+            for value in (other, f"{tenant}-none")
+        }
+        assert len(told) == 1
+        both = own.get(f"/api/audit-log?tenant_id={tenant}&tenant_id={other}")
+        problem(both, 403, "wrong_tenant")
+
+
+def test_when_a_key_was_last_used_is_noted(service: Service, tenant: str) -> None:
+    """And from where; behind the request."""
+    key = make_key_text("test")
+    insert(service, key, tenant_id=tenant)
+    before = datetime.now(UTC)
+    assert read_with(service, key).status_code == 403  # of another tenant: it was used all the same
+    deadline = time.monotonic() + 10
+    row: tuple[datetime | None, str | None] | None = None
+    with psycopg.connect(service.database.admin_url, autocommit=True) as connection:
+        while (row is None or row[0] is None) and time.monotonic() < deadline:
+            time.sleep(0.1)
+            row = connection.execute(
+                "SELECT last_used_at, last_used_ip FROM indelible.keys WHERE tenant_id = %s", (tenant,)
+            ).fetchone()
+    assert row is not None
+    assert row[0] is not None
+    assert before <= row[0] <= datetime.now(UTC)
+    assert row[1] == "127.0.0.1"
+
+
+def test_guessing_is_slowed_down_and_hurts_nobody_else(service: Service) -> None:
+    """One address, many keys that nobody knows; a key that is known goes on, from the same address."""
+    with (
+        running_service(service.database, INDELIBLE_ADMIN_KEY=service.key) as address,
+        httpx.Client(base_url=address) as client,
+    ):
+        url = "/api/audit-log?tenant_id=acme"
+        known = {"authorization": f"Bearer {service.key}"}
+        assert client.get(url, headers=known).status_code == 200
+        answers = [client.get(url, headers={"authorization": f"Bearer {make_key_text('test')}"}) for _ in range(150)]
+        refused = [answer for answer in answers if answer.status_code == 429]
+        assert refused
+        assert {answer.status_code for answer in answers} == {401, 429}
+        for answer in refused:
+            problem(answer, 429, "rate_limited")
+            assert int(answer.headers["retry-after"]) >= 1
+        assert client.get(url, headers=known).status_code == 200

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Service
+from indelible.store.key_text import make_key_text
+from tests.conftest import Cluster, Service, running_service
 
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 
@@ -25,13 +28,25 @@ def run(service: Service, directory: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def test_the_service_does_what_its_description_says(service: Service, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def own(clusters: Callable[[int], Cluster]) -> Iterator[Service]:
+    """A service of this test's own, whose keys are made, replaced and ended by chance."""
+    cluster = clusters(18)
+    database = cluster.databases.clone(cluster.template)
+    key, secret = make_key_text("test"), secrets.token_urlsafe(32)
+    limits = {f"INDELIBLE_{who}_READ_LIMIT": "0" for who in ("KEY", "TENANT")}
+    with running_service(database, INDELIBLE_ADMIN_KEY=key, INDELIBLE_VIEWER_SECRET=secret, **limits) as address:
+        yield Service(address, key, database, secret)
+    cluster.databases.drop(database)
+
+
+def test_the_service_does_what_its_description_says(own: Service, tmp_path: Path) -> None:
     """No 5xx, no status, content type or shape that is not described; what does not fit the schema is refused."""
-    said = run(service, tmp_path, "--phases", "examples,coverage,fuzzing,stateful", "--max-examples=25",
+    said = run(own, tmp_path, "--phases", "examples,coverage,fuzzing,stateful", "--max-examples=25",
                "--max-time=50", "--seed=1")  # fmt: skip
     assert "No issues found" in said
 
 
 @pytest.mark.slow
-def test_the_service_does_so_for_longer(service: Service, tmp_path: Path) -> None:
-    assert "No issues found" in run(service, tmp_path, "--max-examples=400", "--max-time=240")
+def test_the_service_does_so_for_longer(own: Service, tmp_path: Path) -> None:
+    assert "No issues found" in run(own, tmp_path, "--max-examples=400", "--max-time=240")

@@ -18,21 +18,26 @@ MINE, OTHER = "acme", "globex"
 MONTH = f"{datetime.now(UTC):%Y_%m}"
 EVENTS, PERSONAL = f"events_{MONTH}", f"event_personal_{MONTH}"
 
-RUNTIME = ("indelible_writer", "indelible_reader", "indelible_control", "indelible_signer", "indelible_keeper")
+RUNTIME = (
+    "indelible_writer", "indelible_reader", "indelible_member", "indelible_control", "indelible_signer",
+    "indelible_keeper",
+)  # fmt: skip
 ROLES = (*RUNTIME, "indelible_searcher", SERVICE_ROLE)
 """SERVICE_ROLE is the login itself, before it takes a role."""
 
 
 @contextlib.contextmanager
-def acting(database: Database, role: str, tenant: str = "") -> Iterator[psycopg.Connection]:
-    """A transaction as `role` and of `tenant`, rolled back at the end. Who is no runtime role comes as a superuser
-    that gave up being one."""
+def acting(database: Database, role: str, tenant: str = "", member: str = "") -> Iterator[psycopg.Connection]:
+    """A transaction as `role`, of `tenant` and for `member`, rolled back at the end. Who is no runtime role comes as a
+    superuser that gave up being one."""
     url = database.url if role in (*RUNTIME, SERVICE_ROLE) else database.admin_url
     with psycopg.connect(url) as connection:
         if role != SERVICE_ROLE:
             connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(role)))
         if tenant:
             connection.execute(sql.SQL("SET LOCAL indelible.tenant_id = {}").format(tenant))
+        if member:
+            connection.execute(sql.SQL("SET LOCAL indelible.member_id = {}").format(member))
         assert connection.execute("SELECT current_user").fetchone() == (role,)
         yield connection
         connection.rollback()

@@ -26,6 +26,7 @@ from indelible.store.intake import Intake
 from indelible.store.sealing import uuid7
 from indelible.store.session import Database as Connections
 from indelible.store.verify import verify
+from indelible.store.view import View
 from tests.postgres import Database
 from tests.store.samples import FULL, as_superuser, examples, raw, rows, send, take
 
@@ -80,7 +81,7 @@ async def test_a_batch_keeps_its_order_and_holds_several_tenants(
     receipts = await send(appender, *[take(intake, t, metadata={"n": n}) for n, t in enumerate(order)])
     assert [r.seq for r in receipts] == [1, 1, 1, 2, 2, 3, 2, 3]
     for number, (tenant, receipt) in enumerate(zip(order, receipts, strict=True)):
-        record = await read.event(connections, tenant, receipt.id)
+        record = await read.event(connections, View(tenant), receipt.id)
         assert record is not None
         assert (record.seq, record.event.metadata) == (receipt.seq, {"n": number})
     assert [await proven(connections, t, size=s) for t, s in zip(tenants, (4, 3, 4), strict=True)] == [True] * 3
@@ -155,7 +156,7 @@ async def test_tenants_may_use_the_same_ids(
     receipts = await send(appender, *[take(intake, t, id=id_, metadata={"of": t}) for t in tenants])
     assert [(r.id, r.seq, r.created) for r in receipts] == [(id_, 1, True)] * 3
     for tenant in tenants:
-        record = await read.event(connections, tenant, id_)
+        record = await read.event(connections, View(tenant), id_)
         assert record is not None
         assert record.event.metadata == {"of": tenant}
 
@@ -269,7 +270,7 @@ async def test_services_at_once_agree_with_a_dictionary(
                 assert answer._replace(created=True) == winner[1]
             else:
                 assert isinstance(answer, IdConflict)
-        record = await read.event(connections, names[tenant], ids[id_])
+        record = await read.event(connections, View(names[tenant]), ids[id_])
         assert record is not None
         assert record.event.metadata == {"content": winner[0]}
     for number, name in enumerate(names):

@@ -13,11 +13,14 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import psycopg
 import pytest
 
-from indelible.store.embedded import EmbeddedError, EmbeddedPostgres, account, host
+from indelible.store.embedded import LOGINS, SERVICE_ROLE, EmbeddedError, EmbeddedPostgres, account, host
+from indelible.store.migrate import migrate
+from indelible.store.session import LoginRole
 
 QUICK = {"fsync": "off", "shared_buffers": "16MB"}
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root needs another account to run PostgreSQL")
@@ -89,6 +92,30 @@ def test_the_service_logs_in_without_being_superuser(postgres: EmbeddedPostgres)
     assert value(postgres.url(), "SELECT current_user") == "indelible_service"
     assert value(postgres.url(), "SHOW is_superuser") == "off"
     assert value(postgres.admin_url(), "SHOW is_superuser") == "on"
+
+
+def test_each_role_has_a_login_that_takes_no_other(postgres: EmbeddedPostgres) -> None:
+    """What `indelible dev` and the demo run with."""
+    migrate(postgres.admin_url(), service=SERVICE_ROLE, own=LOGINS)
+    logins = postgres.logins()
+    assert {role: value(url, "SELECT current_user") for role, url in logins.own.items()} == LOGINS
+    assert value(logins.url, "SELECT current_user") == SERVICE_ROLE
+    assert value(logins.of("reader"), "SHOW is_superuser") == "off"
+    taken = {name: {role for role in get_args(LoginRole) if takes(url, role)} for name, url in logins.own.items()}
+    assert taken == {**{role: {role} for role in LOGINS}, "keeper": {"keeper", "reader", "writer"}}
+    assert takes(logins.of("member"), "member")
+    assert not takes(logins.of("control"), "member")
+    assert not any(takes(logins.url, role) for role in get_args(LoginRole))
+    assert not any(takes(url, "owner") for url in logins.own.values())
+
+
+def takes(url: str, role: str) -> bool:
+    with psycopg.connect(url) as connection:
+        try:
+            connection.execute(f"SET ROLE indelible_{role}".encode())
+        except psycopg.errors.InsufficientPrivilege:
+            return False
+    return True
 
 
 def test_it_is_durable_unless_told_otherwise(tmp_path: Path) -> None:

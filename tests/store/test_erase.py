@@ -21,6 +21,7 @@ from indelible.store.read import Filter, event, timeline
 from indelible.store.sealing import Record
 from indelible.store.session import Database as Connections
 from indelible.store.verify import Report, verify
+from indelible.store.view import View
 from tests.postgres import Database
 from tests.store.samples import FULL, as_superuser, raw, rows, send, take
 
@@ -60,7 +61,7 @@ async def proven(connections: Connections, tenant: str) -> Report:
 
 
 async def read(connections: Connections, tenant: str, receipt: Receipt) -> Record:
-    record = await event(connections, tenant, receipt.id)
+    record = await event(connections, View(tenant), receipt.id)
     assert record is not None
     return record
 
@@ -174,7 +175,7 @@ async def test_not_of_the_ledgers_own_entries(
     await send(appender, take(intake, tenant, **FULL))
     await eraser("actor", "usr_7")
     for seq in (0, 2):
-        (record,) = [r for r in (await timeline(connections, tenant, Filter())).records if r.seq == seq]
+        (record,) = [r for r in (await timeline(connections, View(tenant), Filter())).records if r.seq == seq]
         selection = Selection("event", str(record.event.id), GROUPS)
         planned = await plan(connections, tenant, selection)
         assert planned is not None
@@ -206,7 +207,7 @@ async def test_the_record(
     digests = [digest(text.encode()) for texts in rows(database, query, tenant) for text in texts]
     done = await eraser("actor", "usr_7")
     assert done.records == [4]
-    (record,) = (await timeline(connections, tenant, Filter(equal={"action": ["ledger.erasure"]}))).records
+    (record,) = (await timeline(connections, View(tenant), Filter(equal={"action": ["ledger.erasure"]}))).records
     assert record.event.metadata == {
         "digests": digests, "entries": 3, "groups": ["actor", "context"], "reason": ORDER.reason, "request": "DSR-19",
     }  # fmt: skip
@@ -224,10 +225,12 @@ async def test_an_erased_event_still_lists_and_is_found_by_no_word(
         take(intake, tenant, **FULL | {"metadata": {}, "changes": {}, "targets": []}),
         take(intake, tenant, **FULL),
     )
-    assert len((await timeline(connections, tenant, Filter(words=["sarah"]))).records) == 2
+    assert len((await timeline(connections, View(tenant), Filter(words=["sarah"]))).records) == 2
     done = await eraser("event", str(receipt.id))
-    assert [r.seq for r in (await timeline(connections, tenant, Filter(words=["sarah"]))).records] == [2]
-    assert [r.seq for r in (await timeline(connections, tenant, Filter(equal={"actor_id": ["usr_7"]}))).records] == [
+    assert [r.seq for r in (await timeline(connections, View(tenant), Filter(words=["sarah"]))).records] == [2]
+    assert [
+        r.seq for r in (await timeline(connections, View(tenant), Filter(equal={"actor_id": ["usr_7"]}))).records
+    ] == [
         2,
         1,
     ]
@@ -290,7 +293,7 @@ async def test_more_than_one_record_holds(
     done = await eraser("target", "usr_9", *GROUPS)
     going = sum(len(groups.split()) for groups in before.values() if groups != "actor")
     assert (done.events, sum(done.groups.values())) == (333, going)
-    records = (await timeline(connections, tenant, Filter(equal={"action": ["ledger.erasure"]}))).records
+    records = (await timeline(connections, View(tenant), Filter(equal={"action": ["ledger.erasure"]}))).records
     listed = [len(r.event.metadata["digests"]) for r in records]
     assert (sum(listed), max(listed), len(listed)) == (going, MAX_DIGESTS, -(-going // MAX_DIGESTS))
     assert set(left(database, tenant).values()) == {"", "actor"}
@@ -361,7 +364,7 @@ async def test_two_at_once_and_events_meanwhile(
 
 
 async def recorded_digests(connections: Connections, tenant: str) -> list[str]:
-    page = await timeline(connections, tenant, Filter(equal={"action": ["ledger.erasure"]}), limit=1000)
+    page = await timeline(connections, View(tenant), Filter(equal={"action": ["ledger.erasure"]}), limit=1000)
     return [text for record in page.records for text in record.event.metadata["digests"]]
 
 

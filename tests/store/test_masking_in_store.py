@@ -8,7 +8,8 @@ from psycopg import sql
 
 from indelible.store.appender import Appender
 from indelible.store.intake import Intake
-from indelible.store.keys import new_key, save_bootstrap_key
+from indelible.store.key_text import make_key_text
+from indelible.store.keys import save_bootstrap_key
 from indelible.store.session import Database as Connections
 from tests.postgres import Database
 from tests.store.samples import send, take
@@ -78,7 +79,7 @@ async def test_what_can_be_erased_is_in_no_entry(
 
 
 async def test_keys_are_nowhere(connections: Connections, database: Database) -> None:
-    key = new_key()
+    key = make_key_text("live")
     await save_bootstrap_key(connections, key)
     assert holds(database, "bootstrap") == ["indelible.keys.name"]
     assert holds(database, key) == []

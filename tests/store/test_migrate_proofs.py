@@ -16,8 +16,10 @@ from indelible.store.embedded import SERVICE_ROLE
 from indelible.store.intake import Intake
 from indelible.store.migrate import migrate, migrations
 from indelible.store.read import event
+from indelible.store.sealing import Prepared
 from indelible.store.session import Database as Connections
 from indelible.store.verify import Remembered, Report, verify
+from indelible.store.view import View
 from tests.conftest import Cluster
 from tests.postgres import Database
 from tests.store.samples import FULL, as_superuser, rows, send, take
@@ -40,10 +42,17 @@ def old(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]
 
 
 def fill(database: Database, tenant: str, size: int, catalog: Catalog) -> list[Receipt]:
-    """Entries as version 1 stored them, past its functions. The receipts are those of the vendor's own events."""
-    intake, now = Intake(catalog), datetime.now(UTC)
-    locked = (f"indelible.local/{tenant}", 0, None, b"", now, *[None] * 5)
+    """Entries as version 1 stored them, the opening one included."""
+    intake = Intake(catalog)
     some = [take(intake, tenant, **FULL) if n % 100 == 0 else take(intake, tenant) for n in range(size - 1)]
+    return stored_before(database, tenant, some, catalog)
+
+
+def stored_before(database: Database, tenant: str, some: list[Prepared], catalog: Catalog) -> list[Receipt]:
+    """A new ledger of these, as versions 1 and 2 stored them, past their functions, and the receipts of `some`."""
+    now = datetime.now(UTC)
+    locked = (f"indelible.local/{tenant}", 0, None, b"", now, *[None] * 5)
+    later = ["other_users"]
     growth = _Growth(tenant, locked, Rules(catalog), some)
     receipts = [growth.add(prepared) for prepared in some]
     _, _, total, head, frontier, _ = growth.move()
@@ -58,11 +67,12 @@ def fill(database: Database, tenant: str, size: int, catalog: Catalog) -> list[R
             ("events", _EVENT_COLUMNS, growth.events),
             ("event_personal", _PERSONAL_COLUMNS, growth.personal),
         ):
-            copied = f"COPY indelible.{table} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)"
+            there = {name: type_ for name, type_ in columns.items() if name not in later}
+            copied = f"COPY indelible.{table} ({', '.join(there)}) FROM STDIN (FORMAT BINARY)"
             with connection.cursor().copy(copied.encode()) as copy:
-                copy.set_types(list(columns.values()))
+                copy.set_types(list(there.values()))
                 for line in lines:
-                    copy.write_row(line)
+                    copy.write_row([v for name, v in zip(columns, line, strict=True) if name in there])
     return [receipt for receipt in receipts if isinstance(receipt, Receipt)]
 
 
@@ -97,7 +107,7 @@ async def test_the_tree_is_stored_and_what_was_said_stays_true(old: Database, ca
             noted = Remembered(last.seq + 1, base64url.encode(last.leaf_hash))
             assert (await verified(connections, tenant, noted)).contradictions == ()
             for receipt in (got[0], got[len(got) // 2], last):
-                found = await event(connections, tenant, receipt.id)
+                found = await event(connections, View(tenant), receipt.id)
                 assert found is not None
                 assert (found.seq, found.leaf_hash, found.altered) == (receipt.seq, receipt.leaf_hash, ())
             await send(appender, *[take(Intake(catalog), tenant) for _ in range(300)])

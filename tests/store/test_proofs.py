@@ -22,6 +22,7 @@ from indelible.store.appender import Appender
 from indelible.store.intake import Intake
 from indelible.store.proofs import LedgerAltered
 from indelible.store.session import Database as Connections
+from indelible.store.view import View
 from tests.conftest import Cluster
 from tests.postgres import Database
 from tests.signed import leaves_of, origin_of
@@ -268,11 +269,11 @@ async def test_a_contradicting_checkpoint_of_any_size_stops_a_consistency_proof(
 async def test_an_event_is_found_with_the_hash_of_its_bytes(database: Database, small: Tree) -> None:
     """Not with the hash that is stored beside them."""
     ((event_id,),) = rows(database, "SELECT id FROM indelible.events WHERE tenant_id = %s AND seq = 7", small.tenant)
-    found = await proofs.find(small.connections, small.tenant, event_id)
+    found = await proofs.find(small.connections, View(small.tenant), event_id)
     assert found == (7, small.leaves[7])
-    assert await proofs.find(small.connections, "beside", event_id) is None
+    assert await proofs.find(small.connections, View("beside"), event_id) is None
     as_superuser(database, "UPDATE indelible.events SET entry = '{}' WHERE id = %(id)s", id=event_id)
-    assert await proofs.find(small.connections, small.tenant, event_id) == (7, leaf_hash(b"{}"))
+    assert await proofs.find(small.connections, View(small.tenant), event_id) == (7, leaf_hash(b"{}"))
     assert origin_of(database, small.tenant).startswith("indelible.local/")
 
 

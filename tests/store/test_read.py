@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from indelible.ledger import base64url
 from indelible.store.appender import Appender
 from indelible.store.intake import Intake
-from indelible.store.read import BadCursor, Column, Cursor, Filter, event, timeline
+from indelible.store.read import BadCursor, Cursor, Filter, event, timeline
 from indelible.store.sealing import Record
 from indelible.store.session import Database as Connections
+from indelible.store.view import Column, View
 from tests.store.samples import examples, raw, send, take
 
 pytestmark = pytest.mark.anyio
@@ -87,7 +88,7 @@ def newest_first(records: list[Record]) -> list[Record]:
 async def walk(connections: Connections, tenant: str, where: Filter, limit: int) -> list[list[Record]]:
     pages, cursor = [], None
     while True:
-        page = await timeline(connections, tenant, where, limit=limit, after=cursor)
+        page = await timeline(connections, View(tenant), where, limit=limit, after=cursor)
         pages.append(page.records)
         if page.next_cursor is None:
             return pages
@@ -110,7 +111,7 @@ async def test_pages_are_what_filtering_and_sorting_a_list_gives(
 ) -> None:
     tenant = f"t-{uuid4().hex[:12]}"
     receipts = await send(appender, take(intake, tenant), *[take(intake, tenant, **fields) for fields in events])
-    single = [await event(connections, tenant, receipt.id) for receipt in receipts]
+    single = [await event(connections, View(tenant), receipt.id) for receipt in receipts]
     records = [record for record in single if record is not None]
     assert [r.seq for r in records] == [r.seq for r in receipts]
     (opening,) = [r for r in (await walk(connections, tenant, Filter(), 1000))[0] if r.seq == 0]
@@ -143,7 +144,7 @@ async def test_events_that_come_in_during_a_walk_displace_none(
     seen: list[Record] = []
     cursor = None
     while True:
-        page = await timeline(connections, tenant, Filter(), limit=limit, after=cursor)
+        page = await timeline(connections, View(tenant), Filter(), limit=limit, after=cursor)
         seen += page.records
         if page.next_cursor is None:
             break
@@ -162,7 +163,7 @@ async def test_a_senders_clock_that_is_ahead_hides_nothing(
     ahead = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=4)
     late = intake.take(raw(tenant, occurred_at=ahead + timedelta(minutes=5)), now=ahead, history=False)
     (receipt,) = await send(appender, late)
-    page = await timeline(connections, tenant, Filter(since=late.occurred_at))
+    page = await timeline(connections, View(tenant), Filter(since=late.occurred_at))
     assert [r.seq for r in page.records] == [receipt.seq]
 
 
@@ -172,9 +173,9 @@ async def test_other_tenants_are_not_shown(
     mine, other, nobody = tenants
     (receipt,) = await send(appender, take(intake, mine, id=uuid4()))
     await send(appender, take(intake, other))
-    assert {r.event.tenant_id for r in (await timeline(connections, mine, Filter())).records} == {mine}
-    assert await event(connections, other, receipt.id) is None
-    assert (await timeline(connections, nobody, Filter())).records == []
+    assert {r.event.tenant_id for r in (await timeline(connections, View(mine), Filter())).records} == {mine}
+    assert await event(connections, View(other), receipt.id) is None
+    assert (await timeline(connections, View(nobody), Filter())).records == []
 
 
 # --- cursors
@@ -217,5 +218,5 @@ async def test_a_forged_cursor_is_only_another_place(connections: Connections, t
         cursor = Cursor.parse(text)
     except BadCursor:
         return
-    page = await timeline(connections, "nobody", Filter(), after=cursor)
+    page = await timeline(connections, View("nobody"), Filter(), after=cursor)
     assert page.records == []

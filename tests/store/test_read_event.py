@@ -17,6 +17,7 @@ from indelible.store.intake import Intake
 from indelible.store.read import Filter, event, timeline
 from indelible.store.session import Database as Connections
 from indelible.store.verify import verify
+from indelible.store.view import View
 from tests.postgres import Database
 from tests.store.samples import FULL, as_superuser, examples, send, take
 
@@ -97,7 +98,7 @@ async def test_an_event_is_read_as_it_was_sent(
     except InvalidEvent as error:
         raise AssertionError(f"{error} in {sent!r}") from error
     (receipt,) = await send(appender, intake.take(sent, now=datetime.now(UTC), history=False))
-    record = await event(connections, tenant, receipt.id)
+    record = await event(connections, View(tenant), receipt.id)
     assert record is not None
     assert record.altered == ()
     assert (record.seq, record.recorded_at, record.leaf_hash) == receipt[1:4]
@@ -135,8 +136,8 @@ async def test_an_altered_disclosure_is_left_out_and_named_and_an_erased_one_is_
     (receipt,) = await send(appender, take(intake, tenant, **FULL))
     value = "NULL" if erased else f"replace({group}, 'Sarah', 'Simon')"
     as_superuser(database, f"UPDATE indelible.event_personal SET {group} = {value} WHERE {ROW}", tenant=tenant)
-    page = await timeline(connections, tenant, Filter(equal={"action": [FULL["action"]]}))
-    single = await event(connections, tenant, receipt.id)
+    page = await timeline(connections, View(tenant), Filter(equal={"action": [FULL["action"]]}))
+    single = await event(connections, View(tenant), receipt.id)
     assert page.records == [single]
     assert single is not None
     assert single.altered == (() if erased else (group,))
@@ -150,7 +151,7 @@ async def test_an_event_whose_disclosures_are_all_erased_is_still_an_event(
 ) -> None:
     (receipt,) = await send(appender, take(intake, tenant, **FULL))
     as_superuser(database, f"DELETE FROM indelible.event_personal WHERE {ROW}", tenant=tenant)
-    record = await event(connections, tenant, receipt.id)
+    record = await event(connections, View(tenant), receipt.id)
     assert record is not None
     assert (record.altered, record.disclosures) == ((), ())
     assert (record.event.action, record.event.actor.id, record.event.actor.name) == (FULL["action"], "usr_7", None)
@@ -162,6 +163,6 @@ async def test_an_altered_entry_is_named(
     (receipt,) = await send(appender, take(intake, tenant, **FULL))
     forged = "replace(encode(entry, 'escape'), 'usr_7', 'usr_6')::bytea"
     as_superuser(database, f"UPDATE indelible.events SET entry = {forged} WHERE {ROW}", tenant=tenant)
-    record = await event(connections, tenant, receipt.id)
+    record = await event(connections, View(tenant), receipt.id)
     assert record is not None
     assert record.altered == ("entry",)

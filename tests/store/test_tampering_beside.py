@@ -6,7 +6,10 @@ As in test_tampering, exactly the altered entry is blamed.
 import pytest
 
 from indelible.ledger.disclosure import GROUPS
+from indelible.store.appender import Appender
+from indelible.store.intake import Intake
 from tests.postgres import Database
+from tests.store.samples import send, take
 from tests.store.tampering import LAST, ROW, Ledger, columns_of
 
 pytestmark = pytest.mark.anyio
@@ -26,6 +29,7 @@ COLUMNS = {
     "actor_id": ["'usr_8'", "NULL"],
     "target_type": ["'group'", "NULL"],
     "target_id": ["'usr_1'", "NULL"],
+    "other_users": ["'{usr_8}'"],
 }  # fmt: skip
 
 
@@ -38,6 +42,18 @@ async def test_a_column(ledger: Ledger, column: str, value: str) -> None:
     """The entry keeps its bytes, but would be shown at another place, or to no one."""
     ledger.tamper(f"UPDATE indelible.events SET {column} = {value} WHERE {ROW}")
     await ledger.shows({3: f"the column {column} says"})
+
+
+@pytest.mark.parametrize("value", ["NULL", "'{usr_8}'", "'{usr_1,usr_8}'", "'{usr_8,usr_1,usr_8}'", "'{usr_8,NULL}'"])
+async def test_the_people_among_the_other_targets(
+    ledger: Ledger, appender: Appender, intake: Intake, value: str
+) -> None:
+    """By this column members find what was done to them."""
+    targets = [{"type": "user", "id": id_} for id_ in ("usr_9", "usr_8", "usr_1")]
+    (receipt,) = await send(appender, take(intake, ledger.tenant, targets=targets))
+    await ledger.shows({})
+    ledger.tamper(f"UPDATE indelible.events SET other_users = {value} WHERE {ROW}", seq=receipt.seq)
+    await ledger.shows({receipt.seq: "the column other_users says"})
 
 
 @pytest.mark.parametrize("tables", [["events"], ["events", "event_personal"]], ids="+".join)

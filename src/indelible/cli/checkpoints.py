@@ -16,6 +16,7 @@ from indelible.cli.worker import CONNECTIONS
 from indelible.ledger.signing import SigningKey
 from indelible.settings import Settings
 from indelible.store.checkpoints import Signed
+from indelible.store.session import Logins
 from indelible.store.tenants import ledgers
 
 __all__ = ["checkpoint"]
@@ -39,7 +40,7 @@ def checkpoint(
     settings = Settings.from_env(os.environ)
     keys = signing_keys(settings, data_dir, note)
     with database(settings, data_dir) as found:
-        signed, lacking = asyncio.run(_checkpoint(found.url, settings, data_dir, keys, tenant))
+        signed, lacking = asyncio.run(_checkpoint(found.logins, settings, data_dir, keys, tenant))
     if out is None:
         typer.echo(signed.note, nl=False)
     else:
@@ -57,10 +58,10 @@ def checkpoint(
 
 
 async def _checkpoint(
-    url: str, settings: Settings, data_dir: Path, keys: Sequence[SigningKey], tenant: str
+    logins: Logins, settings: Settings, data_dir: Path, keys: Sequence[SigningKey], tenant: str
 ) -> tuple[Signed, bool]:
     """A checkpoint, and whether it lacks entries, or speaks of others."""
-    async with connected(url, size=CONNECTIONS) as opened:
+    async with connected(logins, size=CONNECTIONS) as opened:
         found = await ledgers(opened, tenant=tenant)
         if not found:
             fail(f"there is no tenant {tenant!r} yet; `indelible tenants list` names those there are")

@@ -13,6 +13,7 @@ from indelible import __version__
 from indelible.catalog import CatalogError
 from indelible.cli.checkpoints import checkpoint
 from indelible.cli.dev import dev
+from indelible.cli.doctor import doctor
 from indelible.cli.erasing import erase
 from indelible.cli.events import list_events, log
 from indelible.cli.evidence import evidence
@@ -46,6 +47,7 @@ app.command()(log)
 app.command("import")(import_events)
 app.command("list")(list_events)
 app.command()(verify)
+app.command()(doctor)
 app.command()(export)
 app.command()(checkpoint)
 app.command()(erase)

@@ -13,12 +13,12 @@ import typer
 
 from indelible.cli.output import fail, note
 from indelible.settings import Settings
-from indelible.store.embedded import SERVICE_ROLE, EmbeddedPostgres
+from indelible.store.embedded import LOGINS, SERVICE_ROLE, EmbeddedPostgres
 from indelible.store.errors import StoreError, StoreUnavailable
 from indelible.store.migrate import migrate, unapplied
-from indelible.store.session import Database
+from indelible.store.session import Database, Logins
 
-__all__ = ["DataDir", "Found", "connected", "database", "migrate_external", "when_ready"]
+__all__ = ["DataDir", "Found", "as_environment", "connected", "database", "migrate_external", "when_ready"]
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ DataDir = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    url: str
+    logins: Logins
     embedded: EmbeddedPostgres | None
 
 
@@ -47,7 +47,7 @@ def database(settings: Settings, data_dir: Path, *, create: bool = False) -> Ite
     where there is none. Raises `StoreUnavailable` or `EmbeddedError`.
     """
     if settings.database_url is not None:
-        yield Found(settings.database_url, None)
+        yield Found(Logins(settings.database_url, settings.own_urls), None)
         return
     if not create and not (data_dir / "postgres").exists():
         raise StoreUnavailable(
@@ -56,14 +56,14 @@ def database(settings: Settings, data_dir: Path, *, create: bool = False) -> Ite
         )
     data_dir.mkdir(parents=True, exist_ok=True)
     with EmbeddedPostgres(data_dir) as postgres:
-        migrate(postgres.admin_url(), service=SERVICE_ROLE)
-        yield Found(postgres.url(), postgres)
+        migrate(postgres.admin_url(), service=SERVICE_ROLE, own=LOGINS)
+        yield Found(postgres.logins(), postgres)
 
 
 @asynccontextmanager
-async def connected(url: str, *, size: int = 1) -> AsyncIterator[Database]:
+async def connected(logins: Logins, *, size: int = 1) -> AsyncIterator[Database]:
     """Connections to a database that is up to date. Raises `StoreError` for one that is not."""
-    async with Database.open(url, size=size) as opened:
+    async with Database.open(logins, size=size) as opened:
         if missing := await unapplied(opened):
             raise StoreError(f"the database is not up to date ({', '.join(missing)}): run `indelible migrate`")
         yield opened
@@ -88,10 +88,17 @@ async def when_ready(opened: Database, work: Callable[[], Awaitable[T]]) -> T:
 
 
 def migrate_external(settings: Settings, service: str | None) -> list[str]:
-    """Migrates the vendor's database; the role that the service logs in as gets its runtime roles."""
+    """Migrates the vendor's database; the roles that the service logs in as get their runtime roles."""
     assert settings.database_url is not None
     assert settings.migration_url is not None
-    return migrate(settings.migration_url, service=service or _login(settings.database_url))
+    own = {role: _login(url) for role, url in settings.own_urls.items()}
+    return migrate(settings.migration_url, service=service or _login(settings.database_url), own=own)
+
+
+def as_environment(logins: Logins) -> dict[str, str]:
+    """The settings by which a process of ours logs in so."""
+    own = {f"INDELIBLE_{role.upper()}_URL": url for role, url in logins.own.items()}
+    return {"INDELIBLE_DATABASE_URL": logins.url, **own}
 
 
 def _login(url: str) -> str:

@@ -11,7 +11,7 @@ from indelible.settings import Settings
 from indelible.store.append import Rules
 from indelible.store.appender import Appender
 from indelible.store.intake import Intake
-from indelible.store.session import Database
+from indelible.store.session import Database, Logins
 
 __all__ = ["TENANT", "load_demo"]
 
@@ -20,7 +20,7 @@ TENANT = "northwind"
 _BATCH = 500
 
 
-async def load_demo(url: str, settings: Settings, catalog: Catalog, data_dir: Path) -> None:
+async def load_demo(logins: Logins, settings: Settings, catalog: Catalog, data_dir: Path) -> None:
     """Adds the 90 days before the first start with a demo. A load that was interrupted is completed, not repeated."""
     marker = data_dir / "demo.txt"
     started, _, done = (
@@ -34,7 +34,7 @@ async def load_demo(url: str, settings: Settings, catalog: Catalog, data_dir: Pa
     intake = Intake(catalog)
     rules = Rules(catalog, host=settings.ledger_host)
     progress = Progress("writing the demo's history", " events")
-    async with Database.open(url, size=2) as opened, Appender.open(opened, rules, lanes=1) as appender:
+    async with Database.open(logins, size=2) as opened, Appender.open(opened, rules, lanes=1) as appender:
         for start in range(0, len(events), _BATCH):
             batch = [intake.take(dump(event), now=now, history=True) for event in events[start : start + _BATCH]]
             for answer in await appender.append(batch):

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import secrets
 import shlex
 import signal
 import subprocess
@@ -19,23 +20,28 @@ import httpx
 import typer
 
 from indelible.catalog import Catalog
-from indelible.cli.database import DataDir, Found, database
+from indelible.cli.database import DataDir, Found, as_environment, database
 from indelible.cli.demo import TENANT, load_demo
 from indelible.cli.keys import DEV_KEY, create_key, signing_keys
 from indelible.cli.output import fail, note, say
-from indelible.cli.serve import bootstrap_key, listening_address
+from indelible.cli.serve import bootstrap_key, check_admin_key, listening_address
 from indelible.cli.worker import DEV_ARCHIVE
 from indelible.server.run import public_address
+from indelible.server.tokens import viewer_secrets
 from indelible.settings import Settings
 from indelible.store.embedded import EmbeddedError
-from indelible.store.keys import new_key
-from indelible.store.session import Database
+from indelible.store.key_text import make_key_text
+from indelible.store.keys import KeyHasEnded
+from indelible.store.session import Database, Logins
 
 __all__ = ["dev"]
 
 _KEY_FILE = "admin.key"
+_VIEWER_FILE = "viewer.secret"
 _KEYS = {f"INDELIBLE_{name}SIGNING_KEY{file}" for name in ("", "OLD_") for file in ("", "_FILE")}
 """Settings that the signer alone gets."""
+_SECRETS = {f"INDELIBLE_{name}VIEWER_SECRET{file}" for name in ("", "OLD_") for file in ("", "_FILE")}
+"""And those that the service alone gets."""
 _STARTING = 30.0
 """Seconds that the service may take to answer."""
 _WAIT_FOR_PORT = 2.0
@@ -54,8 +60,11 @@ def dev(
 
     What dies is started again. Not for production, where PostgreSQL is yours and `indelible serve` runs beside it.
     """
+    # It is no place for keys of production, unless somebody says that it is.
+    os.environ["INDELIBLE_ENVIRONMENT"] = os.environ.get("INDELIBLE_ENVIRONMENT") or "test"
     settings = Settings.from_env(os.environ)
     catalog = Catalog.load(settings.catalog)
+    viewer_secrets(settings, note)
     listening_address(settings, patience=_WAIT_FOR_PORT)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -65,18 +74,19 @@ def dev(
         data_dir.mkdir(parents=True, exist_ok=True)
         key, first = _key(settings, data_dir)
         signing = _signing(settings, data_dir)
-        asyncio.run(_set_up(found.url, settings, key))
-        environment = {name: value for name, value in os.environ.items() if name not in _KEYS}
-        environment["INDELIBLE_DATABASE_URL"] = found.url
+        viewers = _viewers(settings, data_dir)
+        asyncio.run(_set_up(found.logins, settings, data_dir, key))
+        environment = {name: value for name, value in os.environ.items() if name not in _KEYS | _SECRETS}
+        environment |= as_environment(found.logins)
         with contextlib.ExitStack() as running:
-            server = running.enter_context(_Process("service", "serve", environment))
+            server = running.enter_context(_Process("service", "serve", environment | viewers))
             processes = [server]
             if signing is not None:
                 worker = _Process("signer of checkpoints", "worker", environment | signing)
                 processes.append(running.enter_context(worker))
             _wait_until_ready(server, settings, stop)
             if demo and not stop.is_set():
-                asyncio.run(load_demo(found.url, settings, catalog, data_dir))
+                asyncio.run(load_demo(found.logins, settings, catalog, data_dir))
             if not stop.is_set():
                 _welcome(settings, key if first else None, data_dir, demo=demo, signs=signing is not None)
             _watch(found, processes, stop)
@@ -167,22 +177,47 @@ def _signing(settings: Settings, data_dir: Path) -> dict[str, str] | None:
     return found
 
 
+def _viewers(settings: Settings, data_dir: Path) -> dict[str, str]:
+    """What the service needs in its environment for viewer tokens; with the embedded database a secret is made."""
+    found = {name: value for name, value in os.environ.items() if name in _SECRETS}
+    if settings.database_url is None and settings.viewer_secret is None and settings.viewer_secret_file is None:
+        file = data_dir / _VIEWER_FILE
+        if not file.exists():
+            _write_secret(file, secrets.token_urlsafe(32))
+        found["INDELIBLE_VIEWER_SECRET_FILE"] = str(file)
+    return found
+
+
 def _key(settings: Settings, data_dir: Path) -> tuple[str, bool]:
     """The bootstrap key, and whether it is new. It is kept beside the data that it opens."""
     if settings.admin_key is not None:
+        check_admin_key(settings.admin_key, settings.environment, "INDELIBLE_ADMIN_KEY")
         return settings.admin_key, False
     file = data_dir / _KEY_FILE
     if file.exists():
-        return file.read_text().strip(), False
-    key = new_key()
-    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
-        opened.write(key + "\n")
+        kept = file.read_text().strip()
+        check_admin_key(kept, settings.environment, str(file))
+        return kept, False
+    key = make_key_text(settings.environment)
+    _write_secret(file, key)
     return key, True
 
 
-async def _set_up(url: str, settings: Settings, key: str) -> None:
-    async with Database.open(url, size=1) as opened:
-        await bootstrap_key(opened, replace(settings, admin_key=key))
+def _write_secret(file: Path, text: str) -> None:
+    """Into a new file, that its owner alone may read."""
+    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+        opened.write(text + "\n")
+
+
+async def _set_up(logins: Logins, settings: Settings, data_dir: Path, key: str) -> None:
+    async with Database.open(logins, size=1) as opened:
+        try:
+            await bootstrap_key(opened, replace(settings, admin_key=key))
+        except KeyHasEnded as error:
+            file = data_dir / _KEY_FILE
+            what = "INDELIBLE_ADMIN_KEY" if settings.admin_key else str(file)
+            mend = "choose another one" if settings.admin_key else f"remove {file}, and a new one is made"
+            fail(f"{what}: {error}; {mend}")
 
 
 def _welcome(settings: Settings, new_key: str | None, data_dir: Path, *, demo: bool, signs: bool) -> None:

@@ -20,6 +20,7 @@ from indelible.store.append import Rules
 from indelible.store.erase import DEFAULT_GROUPS, By, Erased, Order, Plan, Selection
 from indelible.store.erase import erase as erase_selected
 from indelible.store.erase import plan as plan_erasure
+from indelible.store.session import Logins
 
 __all__ = ["erase"]
 
@@ -70,7 +71,7 @@ def erase(
     order = Order(_text("--reason", reason), _optional("--request", request), _optional("--by", by))
     settings = Settings.from_env(os.environ)
     with database(settings, data_dir) as found:
-        planned, erased = asyncio.run(_run(found.url, settings, tenant, selection, order, yes=yes))
+        planned, erased = asyncio.run(_run(found.logins, settings, tenant, selection, order, yes=yes))
     if as_json:
         say(msgspec.json.encode(_result(tenant, order, planned, erased)).decode())
     else:
@@ -78,10 +79,10 @@ def erase(
 
 
 async def _run(
-    url: str, settings: Settings, tenant: str, selection: Selection, order: Order, *, yes: bool
+    logins: Logins, settings: Settings, tenant: str, selection: Selection, order: Order, *, yes: bool
 ) -> tuple[Plan, Erased | None]:
     rules = Rules(Catalog.load(settings.catalog), host=settings.ledger_host)
-    async with connected(url, size=2) as opened:
+    async with connected(logins, size=2) as opened:
         progress = Progress(f"looking through {tenant}", " entries")
         planned = await plan_erasure(opened, tenant, selection, progress=progress)
         progress.close()

@@ -13,6 +13,7 @@ import typer
 from indelible.catalog import Catalog
 from indelible.cli.database import DataDir, connected, database
 from indelible.cli.output import fail, note, say
+from indelible.cli.recording import recorded_listing
 from indelible.cli.selecting import selected
 from indelible.event import MAX_EVENT_BYTES, InvalidEvent
 from indelible.server.query import TimelineQuery
@@ -23,7 +24,9 @@ from indelible.store.append import Rules
 from indelible.store.appender import Appender
 from indelible.store.intake import Intake
 from indelible.store.sealing import Record
+from indelible.store.session import Logins
 from indelible.store.tenants import ledgers
+from indelible.store.view import View
 
 __all__ = ["list_events", "log"]
 
@@ -69,7 +72,7 @@ def log(
     settings = Settings.from_env(os.environ)
     with database(settings, data_dir) as found:
         try:
-            line = asyncio.run(_log(found.url, settings, raw, as_json=as_json))
+            line = asyncio.run(_log(found.logins, settings, raw, as_json=as_json))
         except InvalidEvent as error:
             fail(str(error))
     say(line)
@@ -95,7 +98,10 @@ def list_events(
     as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line.")] = False,
     data_dir: DataDir = Path(".indelible"),
 ) -> None:
-    """List a tenant's events as sentences, newest first, in your time zone."""
+    """List a tenant's events as sentences, newest first, in your time zone.
+
+    That you looked is recorded in the ledger first, by your login on this host: see docs/log-of-the-log.md.
+    """
     many = {
         "action": action,
         "category": category,
@@ -112,16 +118,16 @@ def list_events(
     query = selected(tenant, given)
     settings = Settings.from_env(os.environ)
     with database(settings, data_dir) as found:
-        asyncio.run(_list(found.url, Catalog.load(settings.catalog), query, limit, as_json=as_json))
+        asyncio.run(_list(found.logins, settings, query, limit, as_json=as_json))
 
 
-async def _log(url: str, settings: Settings, raw: bytes, *, as_json: bool) -> str:
+async def _log(logins: Logins, settings: Settings, raw: bytes, *, as_json: bool) -> str:
     catalog = Catalog.load(settings.catalog)
     prepared = Intake(catalog, settings.strict).take(raw, now=datetime.now(UTC), history=True)
     rules = Rules(catalog, host=settings.ledger_host, auto_tenants=settings.auto_tenants)
     patience = timedelta(seconds=settings.append_timeout)
     async with (
-        connected(url, size=2) as opened,
+        connected(logins, size=2) as opened,
         Appender.open(opened, rules, lanes=1, patience=patience) as appender,
     ):
         (answer,) = await appender.append([prepared])
@@ -132,13 +138,16 @@ async def _log(url: str, settings: Settings, raw: bytes, *, as_json: bool) -> st
     return f"#{answer.seq}  {catalog.sentence(prepared.event)}"
 
 
-async def _list(url: str, catalog: Catalog, query: TimelineQuery, limit: int, *, as_json: bool) -> None:
+async def _list(logins: Logins, settings: Settings, query: TimelineQuery, limit: int, *, as_json: bool) -> None:
+    catalog = Catalog.load(settings.catalog)
     after = None
-    async with connected(url, size=1) as opened:
+    async with connected(logins, size=1) as opened:
         if not await ledgers(opened, tenant=query.tenant):
             note(f"There is no tenant {query.tenant!r} yet; `indelible tenants list` names those there are.")
         while limit > 0:
-            page = await read.timeline(opened, query.tenant, query.where, limit=min(limit, 500), after=after)
+            page = await read.timeline(opened, View(query.tenant), query.where, limit=min(limit, 500), after=after)
+            if after is None:
+                await recorded_listing(opened, settings, query, len(page.records))
             for record in page.records:
                 if as_json:
                     say(msgspec.json.encode(LoggedEvent.of(record, catalog)).decode())

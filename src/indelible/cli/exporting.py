@@ -5,18 +5,19 @@ import io
 import os
 import shlex
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Annotated, BinaryIO, cast
+from typing import Annotated, Any, BinaryIO, cast
 
 import typer
 
 from indelible.cli.database import DataDir, connected, database
 from indelible.cli.keys import signing_keys
 from indelible.cli.output import Progress, fail, note, say
+from indelible.cli.recording import recorded
 from indelible.cli.selecting import selected
 from indelible.cli.signing import Checkpoints
 from indelible.cli.worker import CONNECTIONS
@@ -32,6 +33,7 @@ from indelible.ledger.note import BadNote
 from indelible.ledger.signing import SigningKey
 from indelible.ledger.standalone import source
 from indelible.settings import Settings
+from indelible.store.session import Logins
 
 __all__ = ["export"]
 
@@ -87,6 +89,9 @@ def export(
     The checkpoint is signed now if the signing key is set here; otherwise `indelible worker` is asked for it, and
     waited for up to 10 seconds.
 
+    Before anything is read, the ledger gets an entry that you exported it, by your login on this host; without --to it
+    is the last one in the file.
+
     Exit code 0: written; 1: written, and it lacks entries that are not signed, or what is stored contradicts what was
     signed of it; 2: could not be done.
     """
@@ -112,40 +117,46 @@ def export(
     if hide and where is None:
         fail("--hide is about entries outside of a filter: give one as well")
     scope = Scope(start, stop, recorded_since, where, hide, frozenset(withhold or ()), _older(after))
+    asked = _asked(filters, since, until, scope)
     settings = Settings.from_env(os.environ)
     keys = signing_keys(settings, data_dir, note)
     with database(settings, data_dir) as found, _opened(out) as file:
-        summary, refused = asyncio.run(_export(settings, data_dir, found.url, tenant, keys, scope, file))
+        summary, refused, own = asyncio.run(_export(settings, data_dir, found.logins, tenant, keys, scope, asked, file))
     if beside and not beside.exists():
         try:
             beside.write_bytes(source().encode())
         except OSError as error:
             fail(f"{out} is written, but {beside} cannot be: {error.strerror}")
     _say(out, summary, scope)
-    if lacking := summary.lacking:
+    lacking = summary.lacking
+    if lacking == 1 and own == summary.stop:
+        note(f"Entry {own:,}, which records this export, is not signed yet, and not in the file.")
+    elif lacking:
         why = "this ledger is not signed any more" if refused else "is `indelible worker` running?"
         note(f"Entries from {summary.stop:,} on are not signed, and not in the file, which lacks {lacking:,}: {why}")
     for fault in summary.faults:
         note(f"indelible: {fault}")
     if summary.faults:
         note("The file holds what is stored, and does not verify. `indelible verify` says where it was altered.")
-    if summary.faults or lacking:
+    if summary.faults or lacking > (own == summary.stop):
         raise typer.Exit(1)
 
 
 async def _export(
     settings: Settings,
     data_dir: Path,
-    url: str,
+    logins: Logins,
     tenant: str,
     keys: Sequence[SigningKey],
     scope: Scope,
+    asked: Mapping[str, Any],
     file: BinaryIO,
-) -> tuple[Summary, bool]:
-    """And whether a signer refuses the ledger."""
+) -> tuple[Summary, bool, int | None]:
+    """And whether a signer refuses the ledger, and the number of the entry that records the export."""
     # It begins to measure with the first entries: the checkpoint may have to be waited for.
     progress = cache(lambda: Progress("writing", " entries"))
-    async with connected(url, size=CONNECTIONS + 2) as opened:
+    async with connected(logins, size=CONNECTIONS + 2) as opened:
+        record = await recorded(opened, settings, tenant, "audit_log.exported", metadata=asked)
         signing = Checkpoints(opened, settings, data_dir, keys, tenant)
 
         async def signed(size: int) -> str | None:
@@ -160,7 +171,7 @@ async def _export(
         except UnsignedErasure as error:
             fail(f"{error}: {_way_out(error) if signing.is_refused else 'is `indelible worker` running?'}")
         else:
-            return summary, signing.is_refused
+            return summary, signing.is_refused, record.seq if record else None
         finally:
             progress().close()
 
@@ -201,6 +212,20 @@ def _filter(
         return None, None
     lists_ = {name: frozenset(values) for name, values in where.equal.items()}
     return Filter(**lists_, since=_ceiling(where.since), until=_ceiling(where.until)), where.since
+
+
+def _asked(lists: dict[str, list[str] | None], since: str | None, until: str | None, scope: Scope) -> Mapping[str, Any]:
+    """What is recorded of what was asked for."""
+    given: dict[str, Any] = {name: values for name, values in lists.items() if values}
+    given |= {name: value for name, value in (("since", since), ("until", until)) if value is not None}
+    asked: dict[str, Any] = {"format": "evidence"}
+    if given:
+        asked["filters"] = given
+    if scope.start or scope.stop is not None:
+        asked["range"] = f"{scope.start} to {scope.stop}" if scope.stop is not None else f"from {scope.start}"
+    if scope.withheld:
+        asked["withheld"] = sorted(scope.withheld)
+    return asked
 
 
 def _ceiling(moment: datetime | None) -> str | None:

@@ -26,6 +26,7 @@ from indelible.store.appender import Appender
 from indelible.store.errors import StoreError, StoreUnavailable
 from indelible.store.intake import Intake
 from indelible.store.sealing import Prepared
+from indelible.store.session import Logins
 
 __all__ = ["import_events"]
 
@@ -47,7 +48,7 @@ def import_events(
     settings = Settings.from_env(os.environ)
     with _opened(file) as source, tempfile.TemporaryFile("w+", encoding="utf-8") as refusals:
         with database(settings, data_dir) as found:
-            result = asyncio.run(_import(found.url, settings, source, _Result(refusals)))
+            result = asyncio.run(_import(found.logins, settings, source, _Result(refusals)))
         result.show(as_json=as_json)
     if result.refused:
         raise typer.Exit(1)
@@ -97,7 +98,7 @@ def _opened(file: Path) -> nullcontext[BinaryIO] | BinaryIO:
         fail(f"FILE {str(file)!r}: {error.strerror}")
 
 
-async def _import(url: str, settings: Settings, source: BinaryIO, result: _Result) -> _Result:
+async def _import(logins: Logins, settings: Settings, source: BinaryIO, result: _Result) -> _Result:
     catalog = Catalog.load(settings.catalog)
     intake = Intake(catalog, settings.strict)
     rules = Rules(catalog, host=settings.ledger_host, auto_tenants=settings.auto_tenants)
@@ -105,7 +106,7 @@ async def _import(url: str, settings: Settings, source: BinaryIO, result: _Resul
     total = _size(source)
     progress = Progress("importing", " bytes")
     async with (
-        connected(url, size=settings.lanes + 1) as opened,
+        connected(logins, size=settings.lanes + 1) as opened,
         Appender.open(opened, rules, lanes=settings.lanes, patience=patience) as appender,
     ):
         batch: list[tuple[int, Prepared]] = []

@@ -1,4 +1,4 @@
-"""`indelible keys`: the key that signs checkpoints, and the public keys by which customers verify them."""
+"""`indelible keys`: API keys; the key that signs checkpoints, and the public keys by which customers verify them."""
 
 import asyncio
 import os
@@ -10,12 +10,14 @@ from typing import Annotated
 import msgspec
 import typer
 
+from indelible.cli.api_keys import create, list_keys, revoke, rotate
 from indelible.cli.database import DataDir, connected, database
 from indelible.cli.output import fail, note, say
 from indelible.ledger.note import BadKey, Verifier
 from indelible.ledger.signing import SigningKey
 from indelible.settings import Settings, SettingsError
 from indelible.store import checkpoints
+from indelible.store.session import Logins
 from indelible.store.tenants import Ledger, ledgers
 
 __all__ = ["DEV_KEY", "create_key", "keys", "signing_keys"]
@@ -25,7 +27,16 @@ DEV_KEY = "signing.key"
 
 _MAX_KEY_BYTES = 65536
 
-keys = typer.Typer(name="keys", no_args_is_help=True, help="The key that signs checkpoints, and what verifies them.")
+keys = typer.Typer(
+    name="keys",
+    no_args_is_help=True,
+    help="Keys of two kinds. API keys, by which programs call: create, list, revoke, rotate. And the key that signs "
+    "checkpoints, with the public keys that verify them: new, vkeys.",
+)
+keys.command()(create)
+keys.command("list")(list_keys)
+keys.command()(revoke)
+keys.command()(rotate)
 
 
 @keys.command()
@@ -72,7 +83,7 @@ def vkeys(
     settings = Settings.from_env(os.environ)
     configured = [key.public_key for key in signing_keys(settings, data_dir, note)]
     with database(settings, data_dir) as found:
-        public_keys, known = asyncio.run(_known(found.url, configured, tenant))
+        public_keys, known = asyncio.run(_known(found.logins, configured, tenant))
     if tenant is not None and not known:
         fail(f"there is no tenant {tenant!r} yet; `indelible tenants list` names those there are")
     if not public_keys:
@@ -154,8 +165,10 @@ def _read(file: Path) -> tuple[SigningKey, bool]:
         raise BadKey(f"{file}: {error}") from None
 
 
-async def _known(url: str, configured: Sequence[bytes], tenant: str | None) -> tuple[Sequence[bytes], list[Ledger]]:
-    async with connected(url, size=1) as opened:
+async def _known(
+    logins: Logins, configured: Sequence[bytes], tenant: str | None
+) -> tuple[Sequence[bytes], list[Ledger]]:
+    async with connected(logins, size=1) as opened:
         return configured or await checkpoints.public_keys(opened), await ledgers(opened, tenant=tenant)
 
 

@@ -14,9 +14,12 @@ def selected(tenant: str, given: Sequence[tuple[str, str]], *, renamed: dict[str
     """What these parameters select of the tenant's events. Ends the command where one is wrong, and names the option:
     the parameter's name, or the one in `renamed`.
     """
+    names = {"tenant_id": "tenant", **(renamed or {})}
+    for name, value in given:
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            fail(f"--{names.get(name, name).replace('_', '-')} is not text in UTF-8")
     try:
         return TimelineQuery.parse([("tenant_id", tenant), *given], now=datetime.now(UTC))
     except Problem as problem:
-        names = {"tenant_id": "tenant", **(renamed or {})}
         wrong = [(each.parameter or "", each.detail) for each in problem.details.errors]
         fail("; ".join(f"--{names.get(name, name).replace('_', '-')} {detail}" for name, detail in wrong))

@@ -18,7 +18,7 @@ from indelible.ledger.note import Verifier
 from indelible.ledger.tree import HASH_BYTES
 from indelible.settings import Settings
 from indelible.store.errors import StoreError
-from indelible.store.session import first_line
+from indelible.store.session import Logins, first_line
 from indelible.store.tenants import tenants
 from indelible.store.verify import Remembered, Report
 from indelible.store.verify import verify as verify_ledger
@@ -69,7 +69,7 @@ def verify(
     keys = _keys(key or [])
     settings = Settings.from_env(os.environ)
     with database(settings, data_dir) as found:
-        reports = asyncio.run(_verify(found.url, tenant, remembered, keys, as_json=as_json))
+        reports = asyncio.run(_verify(found.logins, tenant, remembered, keys, as_json=as_json))
     if not all(reports):
         raise typer.Exit(2 if None in reports else 1)
 
@@ -89,10 +89,10 @@ def _keys(given: Sequence[str]) -> list[Verifier]:
 
 
 async def _verify(
-    url: str, tenant: str | None, remembered: Remembered | None, keys: Sequence[Verifier], *, as_json: bool
+    logins: Logins, tenant: str | None, remembered: Remembered | None, keys: Sequence[Verifier], *, as_json: bool
 ) -> list[bool | None]:
     """For each ledger whether it is proven; None where that could not be found out."""
-    async with connected(url, size=2) as opened:
+    async with connected(logins, size=2) as opened:
         names = [tenant] if tenant is not None else await tenants(opened)
         if not names:
             fail("there is no ledger yet: nothing was checked")

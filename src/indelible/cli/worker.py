@@ -21,7 +21,7 @@ from indelible.server.logs import configure_logs
 from indelible.server.run import end_with_parent
 from indelible.settings import Settings
 from indelible.store.append import Rules
-from indelible.store.session import Database
+from indelible.store.session import Database, Logins
 from indelible.worker.signer import Signer
 
 __all__ = ["CONNECTIONS", "DEV_ARCHIVE", "archive_of", "signer", "worker"]
@@ -58,7 +58,7 @@ def worker(
     catalog = Catalog.load(settings.catalog)
     archive = archive_of(settings, data_dir)
     with database(settings, data_dir) as found:
-        asyncio.run(_work(found.url, settings, catalog, keys, archive))
+        asyncio.run(_work(found.logins, settings, catalog, keys, archive))
 
 
 def archive_of(settings: Settings, data_dir: Path) -> Archive | None:
@@ -92,12 +92,12 @@ def signer(
 
 
 async def _work(
-    url: str, settings: Settings, catalog: Catalog, keys: Sequence[SigningKey], archive: Archive | None
+    logins: Logins, settings: Settings, catalog: Catalog, keys: Sequence[SigningKey], archive: Archive | None
 ) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with Database.open(url, size=CONNECTIONS) as opened:
+    async with Database.open(logins, size=CONNECTIONS) as opened:
         if not await _is_ready(opened, archive, stop):
             return
         if archive is None:

@@ -3,38 +3,56 @@
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Final
 
 from litestar import Litestar, Response, post, route
 from litestar.enums import HttpMethod, ScopeType
+from litestar.handlers import HTTPRouteHandler
 from litestar.types import HTTPScope, Receive, Scope, Send
 
 from indelible.catalog import Catalog
 from indelible.server.docs import docs, openapi_json
+from indelible.server.gate import OPEN, admit, check_routes
+from indelible.server.headers import Cors, hardened
 from indelible.server.health import healthz, readyz
 from indelible.server.ingest import Ingest
+from indelible.server.keys import create_key, key, list_keys, revoke_key, rotate_key
 from indelible.server.logs import configure_logs
 from indelible.server.metrics import metrics
-from indelible.server.problems import Problem
+from indelible.server.problems import CONTENT_TYPE, Problem
 from indelible.server.proving import checkpoint, consistency, event_proof, vkeys
 from indelible.server.reading import event, timeline
-from indelible.server.responses import problem_response
+from indelible.server.responses import problem_response, respond
 from indelible.server.run import end_with_parent
 from indelible.server.service import Service
+from indelible.server.tenants import change_tenant, list_tenants, open_tenant, tenant
+from indelible.server.viewer_tokens import issue_token, revoke_tokens
 from indelible.settings import Settings
 
 __all__ = ["Application", "create"]
 
 
-@post(["/api/audit-log", "/api/audit-log/batch"])
+_LOGGING: Final = ("/api/audit-log", "/api/audit-log/batch")
+"""Where applications log. Browsers never do."""
+
+_MAX_QUERY_BYTES: Final = 16 * 1024
+_MAX_PARAMETERS: Final = 100
+
+
+@post([*_LOGGING], needs="events:write")
 async def _ingest() -> None:
     """Tells the router, and so the header `Allow`, that there is a POST; `Application` takes it before it gets here."""
     raise Problem(404, "no_such_route", "write the address exactly so: /api/audit-log or /api/audit-log/batch")
 
 
-@route("/api/audit-log", http_method=HttpMethod.OPTIONS)
-async def _options() -> Response[None]:
-    """Litestar's own answer knows the methods of one handler, and this address has two."""
-    return Response(None, status_code=204, headers={"allow": "GET, OPTIONS, POST"})
+def _options(path: str, *methods: str) -> HTTPRouteHandler:
+    """Litestar's own answer knows the methods of one handler, and these addresses have several."""
+
+    @route(path, http_method=HttpMethod.OPTIONS, needs=OPEN)
+    async def options() -> Response[None]:
+        return Response(None, status_code=204, headers={"allow": ", ".join(sorted(("OPTIONS", *methods)))})
+
+    return options
 
 
 class Application:
@@ -45,21 +63,34 @@ class Application:
         self._fast: dict[str, Callable[[HTTPScope, Receive, Send], Awaitable[None]]] = {}
         self.litestar = Litestar(
             [
-                *(_options, _ingest, timeline, event),
+                *(_options("/api/audit-log", "GET", "POST"), _ingest, timeline, event),
                 *(checkpoint, consistency, event_proof, vkeys),
+                *(_options("/api/keys", "GET", "POST"), create_key, list_keys, rotate_key),
+                *(_options("/api/keys/{key_id:str}", "DELETE", "GET"), key, revoke_key),
+                *(_options("/api/tenants", "GET", "POST"), list_tenants, open_tenant),
+                *(_options("/api/tenants/{tenant_id:str}", "GET", "PATCH"), tenant, change_tenant),
+                *(issue_token, revoke_tokens),
                 *(healthz, readyz, metrics, openapi_json, docs),
             ],
             lifespan=[self._lifespan],
             exception_handlers={Exception: problem_response},
+            guards=[admit],
             openapi_config=None,
             logging_config=None,
         )
 
+        check_routes(self.litestar.routes)
+        self._cors = Cors(settings.cors_origins, _LOGGING)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == ScopeType.HTTP and scope["method"] == "POST" and (fast := self._fast.get(scope["path"])):
-            await fast(scope, receive, send)
-        else:
+        if scope["type"] != ScopeType.HTTP:
             await self.litestar(scope, receive, send)
+        elif scope["method"] == "POST" and (fast := self._fast.get(scope["path"])):
+            await fast(scope, receive, send)
+        elif (problem := _too_long(scope)) is not None:
+            await respond(hardened(send, self._cors.headers(scope)), problem.status, problem.body(), CONTENT_TYPE)
+        else:
+            await self.litestar(scope, receive, hardened(send, self._cors.headers(scope)))
 
     @asynccontextmanager
     async def _lifespan(self, litestar: Litestar) -> AsyncIterator[None]:
@@ -67,9 +98,21 @@ class Application:
         async with Service.open(self._settings, catalog) as service:
             litestar.state.service = service
             ingest = Ingest(service)
-            self._fast = {"/api/audit-log": ingest.one, "/api/audit-log/batch": ingest.batch}
+            self._fast = dict(zip(_LOGGING, (ingest.one, ingest.batch), strict=True))
             yield
             self._fast = {}
+
+
+def _too_long(scope: HTTPScope) -> Problem | None:
+    """What is said against an address whose parameters would keep the service busy with reading them."""
+    query = scope["query_string"]
+    if len(query) > _MAX_QUERY_BYTES:
+        detail = f"the address has {len(query):,} bytes of parameters; at most {_MAX_QUERY_BYTES:,} are read"
+        return Problem(414, "uri_too_long", detail)
+    if (count := query.count(b"&") + 1) > _MAX_PARAMETERS:
+        detail = f"the address has {count:,} parameters; at most {_MAX_PARAMETERS} are read"
+        return Problem(422, "too_many_parameters", detail)
+    return None
 
 
 def create() -> Application:

@@ -1,81 +1,95 @@
-"""Who calls: bearer keys (RFC 6750), never in a URL."""
+"""API keys: texts of which only a hash is kept, looked up once and then remembered."""
 
-import asyncio
+import re
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from hashlib import sha256
-from typing import NamedTuple
 
-from indelible.server.problems import Problem
-from indelible.store.errors import StoreUnavailable
+from indelible.server.memory import Memory
+from indelible.server.strangers import Strangers
+from indelible.settings import Environment
+from indelible.store.key_text import environment_of, has_right_checksum, is_well_formed
 from indelible.store.keys import Key, find_key
 from indelible.store.session import Database
 
-__all__ = ["Keyring"]
+__all__ = ["BadKey", "Keyring", "bearer"]
 
-_KEEP = 10.0
-"""Seconds that a key which was found is believed in, without asking PostgreSQL again."""
+_MAX_KNOWN = 10_000
 
-_GRACE = 60.0
-"""Seconds since PostgreSQL last knew it that it is believed in while PostgreSQL cannot be asked."""
+# What INDELIBLE_ADMIN_KEY can be, and older keys were. Of other texts nobody needs to ask.
+_KEY = re.compile(r"[!-~]{20,4096}")
 
-_MAX_KEPT = 10_000
+
+class BadKey(Exception):
+    """The key opens nothing; the message says why, and does not quote it."""
+
+    def __init__(self, detail: str, key: Key | None = None) -> None:
+        super().__init__(detail)
+        self.key = key
+        """It, where it is one of ours that was good once."""
 
 
 class Keyring:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, memory: Memory, environment: Environment) -> None:
         self._database = database
-        self._kept: dict[bytes, _Kept] = {}
+        self._memory = memory
+        self._environment = environment
+        self._keys: dict[bytes, Key] = memory.shelf()
+        # Hashes of keys that were found here, whatever the epoch: whoever has one is no stranger.
+        self._known: dict[bytes, None] = {}
+        self._strangers = Strangers()
 
-    async def authenticate(self, headers: Iterable[tuple[bytes, bytes]], scope: str) -> Key:
-        """The caller's key, which has `scope`. `headers` are ASGI's: lower-case names, bytes.
+    async def find(self, text: str, address: str | None) -> Key:
+        """The key, which is good now. `address` is whose it is who sends it.
 
-        Raises `Problem` 401 or 403, and `StoreUnavailable`.
+        Raises `BadKey`, `Problem` 429 for too many that are not known here, and `StoreUnavailable`.
         """
-        secret = _bearer(headers)
-        now = asyncio.get_running_loop().time()
-        name = sha256(secret).digest()
-        kept = self._kept.get(name)
-        if kept is None or kept.ask_after < now:
-            kept = await self._ask(secret, kept, now)
-            if len(self._kept) >= _MAX_KEPT:
-                self._kept.clear()
-            self._kept[name] = kept
-        key = kept.key
-        if scope not in key.scopes:
-            raise Problem(403, "missing_scope", f"the key {key.name!r} lacks the scope {scope}")
+        if is_well_formed(text):
+            if not has_right_checksum(text):
+                raise BadKey("the key's last characters do not fit the rest: it is cut short, or was mistyped")
+            if (kind := environment_of(text)) != self._environment:
+                raise BadKey(f"the key is for a {kind} installation, and this one is for {self._environment}")
+        elif not _KEY.fullmatch(text):
+            raise BadKey(_UNKNOWN)
+        name = sha256(text.encode("ascii")).digest()
+        key = await self._memory.get(self._keys, name, lambda: self._look_up(text, name, address))
+        if key is None:
+            raise BadKey(_UNKNOWN)
+        if key.revoked_at is not None:
+            raise BadKey(f"the key {key.name!r} was revoked on {_day(key.revoked_at)}", key)
+        if key.expires_at is not None and key.expires_at <= datetime.now(UTC):
+            raise BadKey(f"the key {key.name!r} expired on {_day(key.expires_at)}", key)
         return key
 
-    async def _ask(self, secret: bytes, kept: "_Kept | None", now: float) -> "_Kept":
-        try:
-            key = await find_key(self._database, secret.decode("latin-1"))
-        except StoreUnavailable:
-            # Nobody can say; what was true a moment ago is taken for true, and no longer for having been asked again.
-            if kept is None or kept.known_at + _GRACE < now:
-                raise
-            return kept._replace(ask_after=now + _KEEP)
+    async def _look_up(self, text: str, name: bytes, address: str | None) -> Key | None:
+        is_known = name in self._known
+        if not is_known:
+            self._strangers.try_one(address)
+        key = await find_key(self._database, text)
         if key is None:
-            self._kept.pop(sha256(secret).digest(), None)
-            raise _unauthorized("the key is not known here; check that it is whole, and of this installation")
-        return _Kept(key, known_at=now, ask_after=now + _KEEP)
+            self._known.pop(name, None)
+        elif not is_known:
+            self._strangers.was_known(address)
+            if len(self._known) >= _MAX_KNOWN:
+                self._known.clear()
+            self._known[name] = None
+        return key
 
 
-class _Kept(NamedTuple):
-    key: Key
-    known_at: float
-    """When PostgreSQL last knew it."""
-    ask_after: float
+_UNKNOWN = "the key is not known here; check that it is whole, and of this installation"
 
 
-def _bearer(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+def bearer(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    """What the one header `Authorization` bears (RFC 6750 section 2.1); "" where it is not one, None without any.
+
+    `headers` are ASGI's: lower-case names, bytes.
+    """
     values = [value for name, value in headers if name == b"authorization"]
     if not values:
-        raise _unauthorized("send your key in the header Authorization: Bearer ind_…")
+        return None
     scheme, _, secret = values[0].partition(b" ")
-    secret = secret.strip()
-    if len(values) > 1 or scheme.lower() != b"bearer" or not secret:
-        raise _unauthorized("the header must read Authorization: Bearer ind_…, once")
-    return secret
+    return secret.strip().decode("latin-1") if len(values) == 1 and scheme.lower() == b"bearer" else ""
 
 
-def _unauthorized(detail: str) -> Problem:
-    return Problem(401, "unauthorized", detail, headers={"www-authenticate": 'Bearer realm="indelible"'})
+def _day(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d at %H:%M} UTC"

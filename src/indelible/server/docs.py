@@ -1,12 +1,14 @@
 """The API's description, for programs (`/openapi.json`) and for people (`/docs`)."""
 
 import json
+import re
 from functools import cache
 from html import escape
 from typing import Any
 
 from litestar import Response, get
 
+from indelible.server.gate import OPEN
 from indelible.server.openapi import describe_api
 from indelible.server.responses import json_response
 
@@ -26,12 +28,12 @@ padding: .35rem .8rem .35rem 0; border-bottom: 1px solid var(--line); } th { fon
 """
 
 
-@get("/openapi.json")
+@get("/openapi.json", needs=OPEN)
 async def openapi_json() -> Response[bytes]:
     return json_response(describe_api())
 
 
-@get("/docs")
+@get("/docs", needs=OPEN)
 async def docs() -> Response[str]:
     return Response(
         _page(),
@@ -96,12 +98,15 @@ def _shape(answer: dict[str, Any]) -> str:
 
 
 def _curl(method: str, path: str, operation: dict[str, Any]) -> str:
-    asked = "&".join(f"{p['name']}={p['example']}" for p in operation.get("parameters", []) if "example" in p)
-    address = "http://127.0.0.1:8750" + path.replace("{event_id}", "$ID") + (f"?{asked}" if asked else "")
-    lines = [f'curl "{address}"' if asked or "$" in address else f"curl {address}"]
+    given = [p for p in operation.get("parameters", []) if p["in"] == "query" and "example" in p]
+    asked = "&".join(f"{p['name']}={p['example']}" for p in given)
+    place = re.sub(r"\{\w+\}", "$ID", path)
+    address = "http://127.0.0.1:8750" + place + (f"?{asked}" if asked else "")
+    curl = "curl" if method in ("GET", "POST") else f"curl -X {method}"
+    lines = [f'{curl} "{address}"' if asked or "$" in address else f"{curl} {address}"]
     if operation.get("security") != []:
         lines.append('-H "Authorization: Bearer $INDELIBLE_KEY"')
-    if method == "POST":
+    if "requestBody" in operation:
         (example, *_) = operation["requestBody"]["content"]["application/json"]["examples"].values()
         lines.append(f"-d '{json.dumps(example['value'], indent=2)}'")
     return " \\\n  ".join(lines)

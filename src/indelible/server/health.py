@@ -10,6 +10,7 @@ from litestar import HttpMethod, Request, Response, get, route
 from litestar.datastructures import State
 from msgspec import Struct
 
+from indelible.server.gate import OPEN
 from indelible.server.responses import json_response
 from indelible.store.errors import StoreError
 from indelible.store.migrate import unapplied
@@ -41,13 +42,13 @@ class Health(NamedTuple):
     """None where it is not known."""
 
 
-@route("/healthz", http_method=[HttpMethod.GET, HttpMethod.HEAD])
+@route("/healthz", http_method=[HttpMethod.GET, HttpMethod.HEAD], needs=OPEN)
 async def healthz() -> Response[bytes]:
     """Also by HEAD, for load balancers that ask without wanting the answer."""
     return json_response({"status": "ok"})
 
 
-@get("/readyz")
+@get("/readyz", needs=OPEN)
 async def readyz(request: Request[Any, Any, State]) -> Response[bytes]:
     found, _ = await health(request.app.state)
     return json_response(found, 200 if found.ready else 503)

@@ -14,7 +14,10 @@ from msgspec import Raw, Struct
 
 from indelible.event import InvalidEvent
 from indelible.server.body import read_body
+from indelible.server.caller import Caller
+from indelible.server.headers import ALWAYS
 from indelible.server.problems import CONTENT_TYPE, Problem, describe
+from indelible.server.responses import respond
 from indelible.server.service import Service
 from indelible.server.wire import Accepted, BatchAnswer, Refused
 from indelible.store.appender import Answer
@@ -52,9 +55,11 @@ class Ingest:
 
     async def one(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         try:
-            history, headers = await self._admit(scope)
+            caller, headers = await self._admit(scope)
             raw = await read_body(headers, receive, limit=MAX_BODY_BYTES)
-            prepared = self._service.intake.take(raw, now=datetime.now(UTC), history=history)
+            prepared = self._service.intake.take(raw, now=datetime.now(UTC), history=_history(caller))
+            self._check_tenant(scope, caller, prepared)
+            self._service.limits.admit("write", caller.subject, prepared.event.tenant_id)
             (answer,) = await self._service.appender.append([prepared])
             if isinstance(answer, Exception):
                 raise answer
@@ -62,38 +67,62 @@ class Ingest:
             await _refuse(send, describe(error))
             return
         accepted = Accepted.of(prepared, answer)
-        await _respond(send, accepted.status, _encoder.encode(accepted))
+        await respond(send, accepted.status, _encoder.encode(accepted), extra=ALWAYS)
 
     async def batch(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         try:
-            history, headers = await self._admit(scope)
+            caller, headers = await self._admit(scope)
             items = _split(await read_body(headers, receive, limit=MAX_BATCH_BYTES))
-            taken = await self._take(items, history=history)
+            taken = self._admit_each(caller, await self._take(items, scope, caller))
             answers = await self._service.appender.append([p for p in taken if isinstance(p, Prepared)])
         except Exception as error:  # noqa: BLE001 - as above
             await _refuse(send, describe(error))
             return
         answer = _answer(taken, answers)
-        await _respond(send, 207 if answer.refused else 201, _encoder.encode(answer))
+        extra = [*ALWAYS, *_come_back(taken)]
+        await respond(send, 207 if answer.refused else 201, _encoder.encode(answer), extra=extra)
 
-    async def _admit(self, scope: HTTPScope) -> tuple[bool, dict[bytes, bytes]]:
-        """Whether the caller may log history, and the headers."""
-        headers = scope["headers"]
-        key = await self._service.keyring.authenticate(headers, "events:write")
-        return "events:import" in key.scopes, dict(headers)
+    async def _admit(self, scope: HTTPScope) -> tuple[Caller, dict[bytes, bytes]]:
+        """Who logs, and the headers. Whoever may log nothing more for now is told before the body is read."""
+        caller = await self._service.gate.admit(scope, "events:write")
+        self._service.limits.check("write", caller.subject)
+        return caller, dict(scope["headers"])
 
-    async def _take(self, items: Sequence[Raw], *, history: bool) -> list[Prepared | InvalidEvent]:
+    async def _take(self, items: Sequence[Raw], scope: HTTPScope, caller: Caller) -> "list[_Taken]":
         now = datetime.now(UTC)
-        take = self._service.intake.take
-        taken: list[Prepared | InvalidEvent] = []
+        take, history = self._service.intake.take, _history(caller)
+        taken: list[_Taken] = []
         for number, item in enumerate(items):
             if number % _BREATH == 0:
                 await asyncio.sleep(0)  # others wait as well, and transactions that PostgreSQL has answered
             try:
-                taken.append(take(bytes(item), now=now, history=history))
-            except InvalidEvent as error:
+                prepared = take(bytes(item), now=now, history=history)
+                self._check_tenant(scope, caller, prepared)
+                taken.append(prepared)
+            except (InvalidEvent, Problem) as error:
                 taken.append(error)
         return taken
+
+    def _check_tenant(self, scope: HTTPScope, caller: Caller, prepared: Prepared) -> None:
+        """Raises `Problem` 403 for an event of a tenant that the key is not for, whether there is such a one or not."""
+        if caller.tenant is not None and prepared.event.tenant_id != caller.tenant:
+            problem = Problem(403, "wrong_tenant", f"the key is for the tenant {caller.tenant!r} alone")
+            raise self._service.gate.refuse(scope, caller, problem)
+
+    def _admit_each(self, caller: Caller, taken: "Sequence[_Taken]") -> "list[_Taken]":
+        """The same, with those refused that are over a limit."""
+        tenants = [item.event.tenant_id for item in taken if isinstance(item, Prepared)]
+        over = iter(self._service.limits.admit_each("write", caller.subject, tenants))
+        return [(next(over) or item) if isinstance(item, Prepared) else item for item in taken]
+
+
+_Taken = Prepared | InvalidEvent | Problem
+"""What became of one event of a batch before it is appended."""
+
+
+def _history(caller: Caller) -> bool:
+    """Whether they may log what is older than 30 days."""
+    return "events:import" in caller.scopes
 
 
 def _split(body: bytes) -> list[Raw]:
@@ -139,7 +168,7 @@ def _raw(item: object) -> Raw:
         return Raw(json.dumps(item).encode())
 
 
-def _answer(taken: Sequence[Prepared | InvalidEvent], answers: Sequence[Answer]) -> BatchAnswer:
+def _answer(taken: Sequence[_Taken], answers: Sequence[Answer]) -> BatchAnswer:
     appended = iter(answers)
     data: list[Accepted | Refused] = []
     for item in taken:
@@ -154,18 +183,12 @@ def _answer(taken: Sequence[Prepared | InvalidEvent], answers: Sequence[Answer])
     return BatchAnswer(data, len(data) - refused, refused)
 
 
+def _come_back(taken: Sequence[_Taken]) -> list[tuple[bytes, bytes]]:
+    """When all those that are over a limit can be sent again."""
+    waits = [int(item.headers.get("retry-after", 0)) for item in taken if isinstance(item, Problem)]
+    return [(b"retry-after", b"%d" % max(waits))] if any(waits) else []
+
+
 async def _refuse(send: Send, problem: Problem) -> None:
     extra = [(k.encode(), v.encode()) for k, v in problem.headers.items()]
-    await _respond(send, problem.status, problem.body(), CONTENT_TYPE.encode(), extra)
-
-
-async def _respond(
-    send: Send,
-    status: int,
-    body: bytes,
-    content_type: bytes = b"application/json",
-    extra: Sequence[tuple[bytes, bytes]] = (),
-) -> None:
-    headers = [(b"content-type", content_type), (b"content-length", b"%d" % len(body)), *extra]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
+    await respond(send, problem.status, problem.body(), CONTENT_TYPE, [*ALWAYS, *extra])

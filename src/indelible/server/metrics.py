@@ -9,6 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from indelible.server.gate import OPEN
 from indelible.server.health import Health, health
 
 __all__ = ["CONTENT_TYPE", "metrics"]
@@ -16,7 +17,7 @@ __all__ = ["CONTENT_TYPE", "metrics"]
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
-@get("/metrics")
+@get("/metrics", needs=OPEN)
 async def metrics(request: Request[Any, Any, State]) -> Response[bytes]:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Gauges(await health(request.app.state)))

@@ -7,7 +7,7 @@ import structlog
 from msgspec import Struct
 
 from indelible.event import FieldError, InvalidEvent
-from indelible.store.errors import IdConflict, StoreError, StoreUnavailable
+from indelible.store.errors import IdConflict, StoreError, StoreUnavailable, TooSlow
 from indelible.store.proofs import LedgerAltered
 
 __all__ = ["CONTENT_TYPE", "ErrorDetail", "Problem", "ProblemDetails", "describe"]
@@ -24,8 +24,10 @@ _TITLES = {
     405: "Method not allowed",
     409: "Conflict",
     413: "Too large",
+    414: "Address too long",
     415: "Unsupported encoding",
     422: "Not acceptable as it is",
+    429: "Too much for now",
     500: "Internal error",
     503: "Unavailable for now",
 }
@@ -84,6 +86,10 @@ def describe(error: Exception) -> Problem:
         case InvalidEvent():
             status = 400 if error.malformed else 422
             return Problem(status, error.code, str(error), map(ErrorDetail.of, error.errors))
+        case TooSlow():
+            # Nothing is wrong here that asking again would mend, so it is no 5xx, which clients and proxies try again.
+            detail = f"{error}; narrow the span of time (since, until) or the filter"
+            return Problem(422, "too_slow", detail)
         case StoreUnavailable():
             detail = f"{error}; send it again, unchanged: under an id of yours it is never stored twice"
             return Problem(503, "unavailable", detail, headers={"retry-after": "1"})

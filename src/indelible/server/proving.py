@@ -2,21 +2,27 @@
 
 Whoever gets one of these verifies it without us. It is verified here too before it is given out, so that what was
 altered in the database is noticed by whoever runs it, and not first by a customer.
+
+A proof of an event is for whoever may see the event. The others speak of the ledger as a whole, to whoever may read any
+of it: they tell its size, and no event. That somebody took one is recorded after it was found, as the record is itself
+an entry.
 """
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from litestar import Request, Response, get
 from litestar.datastructures import State
 from msgspec import Meta, Struct
 
+from indelible.event import Target
 from indelible.ledger import base64url, note
 from indelible.ledger.checkpoint import Checkpoint, parse
 from indelible.ledger.tlog_proof import InclusionProof, dump_tlog_proof
 from indelible.server.problems import ErrorDetail, Problem
 from indelible.server.query import CheckpointQuery, ConsistencyQuery, EventQuery, TenantQuery
-from indelible.server.reading import admit
+from indelible.server.reading import admitted, given, no_such_event
 from indelible.server.responses import json_response
 from indelible.server.service import Service
 from indelible.store import checkpoints, proofs
@@ -43,64 +49,73 @@ class Consistency(Struct, rename={"old": "from", "new": "to"}):
     proof: Annotated[list[str], Meta(description="Hashes, base64url without padding")]
 
 
-@get("/api/audit-log/checkpoint")
+@get("/api/audit-log/checkpoint", needs="events:read")
 async def checkpoint(request: _Request) -> Response[bytes]:
-    service = await admit(request)
-    query = CheckpointQuery.parse(list(request.query_params.multi_items()))
+    service, caller = admitted(request)
+    query = CheckpointQuery.parse(given(request), bound=caller.tenant)
+    tenant = caller.tenant_for(query.tenant)
     if query.size is None:
-        found = await _latest(service, query.tenant)
+        found = await _latest(service, tenant)
     else:
-        size = (await _ledger(service, query.tenant)).size
+        size = (await _ledger(service, tenant)).size
         if query.size > size:
             raise _beyond("size", size, "the number of entries that there are")
-        found = await _at_least(service, query.tenant, query.size)
-    _stated(found, await _ledger(service, query.tenant))
+        found = await _at_least(service, tenant, query.size)
+    _stated(found, await _ledger(service, tenant))
+    await _record(request, tenant, "checkpoint")
     return _text(found.note)
 
 
-@get("/api/audit-log/consistency")
+@get("/api/audit-log/consistency", needs="events:read")
 async def consistency(request: _Request) -> Response[bytes]:
-    service = await admit(request)
-    query = ConsistencyQuery.parse(list(request.query_params.multi_items()))
-    latest = await _latest(service, query.tenant)
+    service, caller = admitted(request)
+    query = ConsistencyQuery.parse(given(request), bound=caller.tenant)
+    tenant = caller.tenant_for(query.tenant)
+    latest = await _latest(service, tenant)
     old, new = query.old, query.new or latest.size
-    nearest = [await checkpoints.at_least(service.reading, query.tenant, size) for size in (old, new)]
-    ledger = await _ledger(service, query.tenant)
+    nearest = [await checkpoints.at_least(service.reading, tenant, size) for size in (old, new)]
+    ledger = await _ledger(service, tenant)
     stated = [_stated(signed, ledger) for signed in (*nearest, latest) if signed]
     if new > ledger.size:
         raise _beyond("to", ledger.size, "the number of entries that there are")
     if old > new:
         raise _beyond("from", new, "to" if query.new else "the size of the latest checkpoint, which stands for to")
-    proof = await proofs.proven_consistency(service.reading, query.tenant, old, new, stated)
+    proof = await proofs.proven_consistency(service.reading, tenant, old, new, stated)
+    await _record(request, tenant, "consistency")
     return json_response(Consistency(old, new, [base64url.encode(value) for value in proof]))
 
 
-@get("/api/audit-log/{event_id:str}/proof")
+@get("/api/audit-log/{event_id:str}/proof", needs="events:read")
 async def event_proof(request: _Request) -> Response[bytes]:
-    service = await admit(request)
-    query = EventQuery.parse(request.path_params["event_id"], list(request.query_params.multi_items()))
-    placed = await proofs.find(service.reading, query.tenant, query.event_id)
+    service, caller = admitted(request)
+    query = EventQuery.parse(request.path_params["event_id"], given(request), bound=caller.tenant)
+    view = caller.view(query.tenant)
+    tenant = view.tenant
+    placed = await proofs.find(service.reading, view, query.event_id)
     if placed is None:
-        raise Problem(404, "no_such_event", f"tenant {query.tenant!r} has no event {query.event_id}")
-    signed = await checkpoints.latest(service.reading, query.tenant)
+        raise no_such_event(query)
+    signed = await checkpoints.latest(service.reading, tenant)
     if signed is None or signed.size <= placed.seq:
-        signed = await _at_least(service, query.tenant, placed.seq + 1)
-    stated = _stated(signed, await _ledger(service, query.tenant))
-    hashes = await proofs.proven_inclusion(service.reading, query.tenant, placed.leaf, placed.seq, stated)
+        signed = await _at_least(service, tenant, placed.seq + 1)
+    stated = _stated(signed, await _ledger(service, tenant))
+    hashes = await proofs.proven_inclusion(service.reading, tenant, placed.leaf, placed.seq, stated)
+    await _record(request, tenant, "proof", query.event_id)
     return _text(
         dump_tlog_proof(InclusionProof(placed.seq, tuple(hashes), signed.note)),
         {"content-disposition": f'attachment; filename="{query.event_id}.tlog-proof"'},
     )
 
 
-@get("/api/audit-log/vkeys")
+@get("/api/audit-log/vkeys", needs="events:read")
 async def vkeys(request: _Request) -> Response[bytes]:
-    service = await admit(request)
-    query = TenantQuery.parse(list(request.query_params.multi_items()))
-    ledger = await _ledger(service, query.tenant)
+    service, caller = admitted(request)
+    query = TenantQuery.parse(given(request), bound=caller.tenant)
+    tenant = caller.tenant_for(query.tenant)
+    ledger = await _ledger(service, tenant)
     keys = await checkpoints.public_keys(service.reading)
     if not keys:
-        raise _no_checkpoint(query.tenant)
+        raise _no_checkpoint(tenant)
+    await _record(request, tenant, "vkeys")
     return _text("".join(f"{note.Verifier.of(ledger.origin, key)}\n" for key in keys))
 
 
@@ -158,6 +173,25 @@ def _stated(signed: Signed, ledger: Ledger) -> Checkpoint:
         said = f"the ledger has {ledger.size}: the newest were removed"
         raise LedgerAltered(ledger.tenant_id, f"{what} was signed, but {said}")
     return stated
+
+
+async def _record(
+    request: _Request,
+    tenant: str,
+    kind: Literal["checkpoint", "consistency", "proof", "vkeys"],
+    event_id: UUID | None = None,
+) -> None:
+    service, caller = admitted(request)
+    name = str(event_id) if event_id else None
+    await service.trail.record(
+        request.scope,
+        caller,
+        tenant,
+        "audit_log.proof_downloaded",
+        targets=[Target(type="event", id=name)] if name else (),
+        metadata={"kind": kind},
+        once=[kind, name] if name and not caller.key_id else [kind],
+    )
 
 
 def _text(content: str, headers: dict[str, str] | None = None) -> Response[bytes]:

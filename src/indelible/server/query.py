@@ -14,7 +14,8 @@ import msgspec
 from indelible.event import ActorType, Outcome, Source, TenantId
 from indelible.ledger.checkpoint import MAX_SIZE, decimal
 from indelible.server.problems import ErrorDetail, Problem
-from indelible.store.read import BadCursor, Column, Cursor, Filter
+from indelible.store.read import BadCursor, Cursor, Filter
+from indelible.store.view import Column
 
 __all__ = [
     "CHECKPOINT_SIZE",
@@ -50,7 +51,7 @@ _MOMENT = {"type": "string", "minLength": 2, "maxLength": 40}
 
 TENANT = Parameter(
     "tenant_id",
-    "Whose events.",
+    "Whose events. Whoever is bound to one tenant may leave it out.",
     {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._:@~+-]{0,127}$"},
     aliases=("workspace_id",),
     required=True,
@@ -114,17 +115,30 @@ class TimelineQuery:
     where: Filter
     limit: int
     after: Cursor | None
+    words: str | None
+    """`q` as it was given."""
+    filters: Mapping[str, str | Sequence[str]]
+    """The others that choose events, as they were given, under their own names."""
 
     @classmethod
-    def parse(cls, given: Given, *, now: datetime) -> "TimelineQuery":
-        """Raises `Problem` 422, which lists every parameter that is wrong."""
-        reader = _Reader(given, PARAMETERS)
+    def parse(cls, given: Given, *, now: datetime, bound: str | None = None) -> "TimelineQuery":
+        """`bound`, here and below, is the tenant of whoever is bound to one, who may leave the parameter out.
+
+        Raises `Problem` 422, which lists every parameter that is wrong.
+        """
+        reader = _Reader(given, PARAMETERS, bound)
         equal = {cast("Column", p.name): values for p in PARAMETERS if p.repeatable and (values := reader.words(p))}
         query = cls(
             tenant=reader.tenant(),
             where=Filter(reader.moment("since", now), reader.moment("until", now), equal, reader.search()),
             limit=reader.limit(),
             after=reader.cursor(),
+            words=reader.first("q"),
+            filters={
+                p.name: values if p.repeatable else values[0]
+                for p in PARAMETERS
+                if p.name not in ("tenant_id", "q", "limit", "cursor") and (values := reader.all(p.name))
+            },
         )
         reader.finish()
         return query
@@ -136,9 +150,9 @@ class EventQuery:
     event_id: UUID
 
     @classmethod
-    def parse(cls, event_id: str, given: Given) -> "EventQuery":
+    def parse(cls, event_id: str, given: Given, *, bound: str | None = None) -> "EventQuery":
         """Raises `Problem` 422."""
-        reader = _Reader(given, (TENANT,))
+        reader = _Reader(given, (TENANT,), bound)
         query = cls(reader.tenant(), reader.uuid(event_id))
         reader.finish()
         return query
@@ -149,9 +163,9 @@ class TenantQuery:
     tenant: str
 
     @classmethod
-    def parse(cls, given: Given) -> "TenantQuery":
+    def parse(cls, given: Given, *, bound: str | None = None) -> "TenantQuery":
         """Raises `Problem` 422."""
-        reader = _Reader(given, (TENANT,))
+        reader = _Reader(given, (TENANT,), bound)
         query = cls(reader.tenant())
         reader.finish()
         return query
@@ -163,9 +177,9 @@ class CheckpointQuery:
     size: int | None
 
     @classmethod
-    def parse(cls, given: Given) -> "CheckpointQuery":
+    def parse(cls, given: Given, *, bound: str | None = None) -> "CheckpointQuery":
         """Raises `Problem` 422."""
-        reader = _Reader(given, (TENANT, CHECKPOINT_SIZE))
+        reader = _Reader(given, (TENANT, CHECKPOINT_SIZE), bound)
         query = cls(reader.tenant(), reader.size("size"))
         reader.finish()
         return query
@@ -178,9 +192,9 @@ class ConsistencyQuery:
     new: int | None
 
     @classmethod
-    def parse(cls, given: Given) -> "ConsistencyQuery":
+    def parse(cls, given: Given, *, bound: str | None = None) -> "ConsistencyQuery":
         """Raises `Problem` 422. Whether there are so many entries is for the caller to find out."""
-        reader = _Reader(given, CONSISTENCY)
+        reader = _Reader(given, CONSISTENCY, bound)
         query = cls(reader.tenant(), reader.size("from", required=True) or 0, reader.size("to"))
         reader.finish()
         return query
@@ -189,7 +203,8 @@ class ConsistencyQuery:
 class _Reader:
     """Collects what is wrong, so that one answer names all of it."""
 
-    def __init__(self, given: Given, known: Sequence[Parameter]) -> None:
+    def __init__(self, given: Given, known: Sequence[Parameter], bound: str | None) -> None:
+        self._bound = bound
         names = {alias: p for p in known for alias in (p.name, *p.aliases)}
         self._values: dict[str, list[str]] = {}
         self._errors: list[ErrorDetail] = []
@@ -209,6 +224,8 @@ class _Reader:
     def tenant(self) -> str:
         value = self._single("tenant_id")
         if value is None:
+            if self._bound is not None:
+                return self._bound
             self._wrong("tenant_id", "is required: a query is always one tenant's")
             return ""
         try:
@@ -216,6 +233,13 @@ class _Reader:
         except msgspec.ValidationError:
             self._wrong("tenant_id", "must be 1 to 128 letters, digits or . _ : @ ~ + -")
             return ""
+
+    def all(self, name: str) -> tuple[str, ...]:
+        """As given, whether right or wrong."""
+        return tuple(self._values.get(name, ()))
+
+    def first(self, name: str) -> str | None:
+        return next(iter(self.all(name)), None)
 
     def words(self, parameter: Parameter) -> tuple[str, ...]:
         values = self._values.get(parameter.name, [])

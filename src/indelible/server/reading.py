@@ -1,28 +1,40 @@
-"""Reading over HTTP: the timeline, and one event with its proof material."""
+"""Reading over HTTP: the timeline, and one event with its proof material.
 
+What is answered is what the caller's view shows, and that they looked is recorded before it is answered.
+"""
+
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from litestar import Request, Response, get
 from litestar.datastructures import State
 
+from indelible.event import Target
+from indelible.server.caller import Caller
 from indelible.server.problems import Problem
-from indelible.server.query import EventQuery, TimelineQuery
+from indelible.server.query import EventQuery, Given, TimelineQuery
 from indelible.server.responses import json_response
 from indelible.server.service import Service
 from indelible.server.wire import LoggedEvent, SealedEvent, Timeline
 from indelible.store import read
+from indelible.store.view import View
 
-__all__ = ["admit", "event", "timeline"]
+__all__ = ["admitted", "event", "given", "no_such_event", "timeline"]
 
 _Request = Request[Any, Any, State]
 
+_json = msgspec.json.Encoder(order="sorted")
 
-@get("/api/audit-log")
+
+@get("/api/audit-log", needs="events:read")
 async def timeline(request: _Request) -> Response[bytes]:
-    service = await admit(request)
-    query = TimelineQuery.parse(list(request.query_params.multi_items()), now=datetime.now(UTC))
-    page = await read.timeline(service.reading, query.tenant, query.where, limit=query.limit, after=query.after)
+    service, caller = admitted(request)
+    query = TimelineQuery.parse(given(request), now=datetime.now(UTC), bound=caller.tenant)
+    view = caller.view(query.tenant)
+    page = await read.timeline(service.reading, view, query.where, limit=query.limit, after=query.after)
+    await _record_listing(request, view, query, len(page.records))
     return json_response(
         Timeline(
             [LoggedEvent.of(record, service.catalog) for record in page.records],
@@ -31,18 +43,73 @@ async def timeline(request: _Request) -> Response[bytes]:
     )
 
 
-@get("/api/audit-log/{event_id:str}")
+@get("/api/audit-log/{event_id:str}", needs="events:read")
 async def event(request: _Request) -> Response[bytes]:
-    service = await admit(request)
-    query = EventQuery.parse(request.path_params["event_id"], list(request.query_params.multi_items()))
-    record = await read.event(service.reading, query.tenant, query.event_id)
+    service, caller = admitted(request)
+    query = EventQuery.parse(request.path_params["event_id"], given(request), bound=caller.tenant)
+    view = caller.view(query.tenant)
+    record = await read.event(service.reading, view, query.event_id)
     if record is None:
-        raise Problem(404, "no_such_event", f"tenant {query.tenant!r} has no event {query.event_id}")
+        raise no_such_event(query)
+    name = str(query.event_id)
+    await service.trail.record(
+        request.scope,
+        caller,
+        view.tenant,
+        "audit_log.viewed",
+        targets=[Target(type="event", id=name)],
+        # A program that goes through them all one by one is one entry.
+        once=["event"] if caller.key_id else ["event", name],
+    )
     return json_response(SealedEvent.of(record, service.catalog))
 
 
-async def admit(request: _Request) -> Service:
-    """The service, for whoever may read. Raises `Problem` 401 or 403, and `StoreUnavailable`."""
-    service: Service = request.app.state.service
-    await service.keyring.authenticate(request.scope["headers"], "events:read")
-    return service
+def admitted(request: _Request) -> tuple[Service, Caller]:
+    """The service, and who calls it."""
+    return request.app.state.service, request.state.caller
+
+
+def given(request: _Request) -> Given:
+    return list(request.query_params.multi_items())
+
+
+def no_such_event(query: EventQuery) -> Problem:
+    """The same whether there is none or it is not in the caller's view."""
+    return Problem(404, "no_such_event", f"tenant {query.tenant!r} has no event {query.event_id}")
+
+
+async def _record_listing(request: _Request, view: View, query: TimelineQuery, results: int) -> None:
+    service, caller = admitted(request)
+    if query.words is None and not query.filters:
+        await service.trail.record(request.scope, caller, view.tenant, "audit_log.viewed", once=["list"])
+        return
+    # The pages of a list are one search. A program asks again and again for what is new: that is one as well.
+    moving = ("since", "until") if caller.key_id else ()
+    same = {name: values for name, values in query.filters.items() if name not in moving}
+    asked = {"filters": {name: _in_order(values) for name, values in same.items()}, "query": query.words}
+    metadata: dict[str, Any] = {"filters": _noted(query.filters), "results": results}
+    if query.words is not None:
+        metadata["query"] = query.words
+    await service.trail.record(
+        request.scope,
+        caller,
+        view.tenant,
+        "audit_log.searched",
+        metadata=metadata,
+        once=["list", _json.encode(asked).decode()],
+    )
+
+
+def _in_order(values: str | Sequence[str]) -> str | Sequence[str]:
+    return values if isinstance(values, str) else sorted(set(values))
+
+
+_NOTED = 8 * 1024
+"""Bytes of filters, as JSON, that are recorded as they were given: an entry holds 32 KiB."""
+
+
+def _noted(filters: Mapping[str, str | Sequence[str]]) -> Mapping[str, Any]:
+    """`filters`; of more than fit, how many values each has."""
+    if len(_json.encode(filters)) <= _NOTED:
+        return filters
+    return {name: v if isinstance(v, str) else f"{len(v)} values" for name, v in filters.items()}

@@ -9,50 +9,79 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from indelible.catalog import Catalog
-from indelible.server.auth import Keyring
+from indelible.server.fair import FairDatabase
+from indelible.server.gate import Gate
+from indelible.server.limits import Limits
+from indelible.server.memory import Memory
+from indelible.server.tokens import ViewerTokens, viewer_secrets
+from indelible.server.trail import Trail
 from indelible.settings import Settings
+from indelible.store.access import AccessLog
 from indelible.store.append import Rules
 from indelible.store.appender import Appender
 from indelible.store.intake import Intake
 from indelible.store.months import ensure_months
-from indelible.store.session import Database
+from indelible.store.session import Database, Logins
 
 __all__ = ["Service"]
 
 _log = structlog.get_logger()
+
+_EPOCH_PATIENCE = timedelta(seconds=2)
 
 _LOOK_AHEAD_EVERY = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
+    settings: Settings
     catalog: Catalog
     intake: Intake
     appender: Appender
     reading: Database
     control: Database
-    keyring: Keyring
+    gate: Gate
+    trail: Trail
+    limits: Limits
+    viewer_tokens: ViewerTokens | None
+    """None where no secret is set."""
 
     @classmethod
     @asynccontextmanager
     async def open(cls, settings: Settings, catalog: Catalog) -> AsyncIterator["Service"]:
-        """Starts whether or not PostgreSQL is there yet; until it is, requests are answered with 503."""
+        """Starts whether or not PostgreSQL is there yet; until it is, requests are answered with 503.
+
+        Raises `SettingsError` for a viewer secret that cannot be read.
+        """
         assert settings.database_url is not None
+        secrets = viewer_secrets(settings, _log.warning)
+        tokens = ViewerTokens(secrets, settings.ledger_host) if secrets else None
+        logins = Logins(settings.database_url, settings.own_urls)
         rules = Rules(catalog, host=settings.ledger_host, auto_tenants=settings.auto_tenants)
         patience = timedelta(seconds=settings.append_timeout)
         limit = timedelta(seconds=settings.statement_timeout)
         async with (
             # Apart, so that slow reads never keep an event waiting for a connection, and strangers, who cause look-ups
             # of keys, keep neither waiting.
-            Database.open(settings.database_url, size=settings.lanes + 1, statement_timeout=patience) as writing,
-            Database.open(settings.database_url, size=settings.pool_size, statement_timeout=limit) as reading,
-            Database.open(settings.database_url, size=2, statement_timeout=limit) as control,
+            Database.open(logins, size=settings.lanes + 1, statement_timeout=patience) as writing,
+            FairDatabase.open(logins, size=settings.pool_size, statement_timeout=limit) as reading,
+            Database.open(logins, size=2, statement_timeout=limit) as control,
+            # Every request waits for what is asked on this one.
+            Database.open(logins, size=1, statement_timeout=min(limit, _EPOCH_PATIENCE)) as watching,
+            Database.open(logins, size=3, statement_timeout=patience) as recording,
             Appender.open(writing, rules, lanes=settings.lanes, patience=patience) as appender,
+            AccessLog.open(recording, rules, patience=patience) as access_log,
+            Limits.open(settings, control) as limits,
         ):
             ahead = asyncio.create_task(_keep_months_ahead(writing))
+            trail = Trail(access_log, settings)
+            gate = Gate(control, Memory(watching), settings, tokens, trail)
+            intake = Intake(catalog, settings.strict)
             try:
-                yield cls(catalog, Intake(catalog, settings.strict), appender, reading, control, Keyring(control))
+                yield cls(settings, catalog, intake, appender, reading, control, gate, trail, limits, tokens)
             finally:
+                await gate.close()
+                await trail.close()
                 ahead.cancel()
                 await asyncio.gather(ahead, return_exceptions=True)
 

@@ -12,6 +12,7 @@ from indelible.ledger.entry import micros, millis
 from indelible.server.problems import ProblemDetails
 from indelible.store.append import Receipt
 from indelible.store.sealing import Prepared, Record, leaf_text
+from indelible.store.view import Part
 
 __all__ = ["Accepted", "BatchAnswer", "LoggedEvent", "Refused", "SealedEvent", "Timeline", "sentence"]
 
@@ -45,7 +46,7 @@ class Accepted(Struct):
 
 
 class Refused(Struct):
-    """This event is not in the ledger; `error.status` 503 alone is worth another try."""
+    """This event is not in the ledger; `error.status` 429 and 503 alone are worth another try."""
 
     status: int
     error: ProblemDetails
@@ -95,6 +96,10 @@ class LoggedEvent(Struct, omit_defaults=True, kw_only=True):
         dict[str, int],
         Meta(description="Groups that were erased on request, each with the `seq` of the entry that recorded it"),
     ] = {}
+    withheld: Annotated[
+        list[Part],
+        Meta(description="What of an event this reader is not shown, whether this one has any of it or not"),
+    ] = []
 
     @classmethod
     def of(cls, record: Record, catalog: Catalog) -> "LoggedEvent":
@@ -105,7 +110,10 @@ class SealedEvent(LoggedEvent, kw_only=True):
     """An event with the exact bytes that are hashed."""
 
     entry: Annotated[str, Meta(description="SHA-256 of a zero byte and this, in UTF-8, is the leaf hash")]
-    disclosures: Annotated[list[str], Meta(description="SD-JWT disclosures (RFC 9901), base64url")]
+    disclosures: Annotated[
+        list[str],
+        Meta(description="SD-JWT disclosures (RFC 9901), base64url; those that hold anything withheld are not here"),
+    ]
 
     @classmethod
     def of(cls, record: Record, catalog: Catalog) -> "SealedEvent":
@@ -155,4 +163,5 @@ def _fields(record: Record, catalog: Catalog) -> dict[str, Any]:
         "leaf_hash": leaf_text(record.leaf_hash),
         "altered": list(record.altered),
         "erased": dict(record.erased),
+        "withheld": list(record.withheld),
     }

@@ -11,9 +11,10 @@ from uuid import UUID
 import psycopg
 
 from indelible.catalog import Catalog
-from indelible.event import Actor, Event, InvalidEvent
+from indelible.event import Actor, Event, InvalidEvent, Target
 from indelible.ledger import base64url, entry
 from indelible.ledger.disclosure import GROUPS
+from indelible.ledger.entry import Subject
 from indelible.ledger.tree import Frontier, Subtree, leaf_hash
 from indelible.store.errors import IdConflict, UnknownTenant
 from indelible.store.sealing import Prepared, is_time_ordered, made_at, prepare
@@ -69,7 +70,7 @@ _EVENT_COLUMNS = {
     "tenant_id": "text", "seq": "int8", "recorded_at": "timestamptz", "occurred_at": "timestamptz", "id": "uuid",
     "action": "text", "category": "text", "operation": "text", "outcome": "text", "source": "text",
     "actor_type": "text", "actor_id": "text", "target_type": "text", "target_id": "text", "leaf_hash": "bytea",
-    "entry": "bytea",
+    "entry": "bytea", "other_users": "text[]",
 }  # fmt: skip
 _PERSONAL_COLUMNS = {
     "tenant_id": "text", "seq": "int8", "recorded_at": "timestamptz", **dict.fromkeys(GROUPS, "text"),
@@ -169,7 +170,7 @@ class _Growth:
             self.tenant, seq, self.now, prepared.occurred_at, prepared.id,
             event.action, prepared.category, prepared.operation, event.outcome, event.source,
             event.actor.type, event.actor.id, target.type if target else None, target.id if target else None,
-            leaf, data,
+            leaf, data, other_users(event.targets),
         ))  # fmt: skip
         disclosed = prepared.disclosures
         texts = [disclosed[group].decode() if group in disclosed else None for group in GROUPS]
@@ -184,8 +185,7 @@ async def _lock(
     tenants = sorted(batches)  # one order everywhere, so that two transactions never wait for each other
     ids = [[p.id for p in batches[tenant] if again or p.id_given] for tenant in tenants]
     cursor = await connection.execute(
-        "SELECT * FROM indelible.lock_ledgers(%s::text[], %s::text[], %s::uuid[], %s::integer[], "
-        "%s::timestamptz[], %s)",
+        "SELECT * FROM indelible.lock_heads(%s::text[], %s::text[], %s::uuid[], %s::integer[], %s::timestamptz[], %s)",
         (
             tenants,
             [_new_origin(rules) if rules.auto_tenants else None for _ in tenants],
@@ -210,6 +210,13 @@ def _since(ids: Sequence[UUID]) -> datetime:
     return made_at(min(ids)) - timedelta(days=2)
 
 
+def other_users(targets: Sequence[Target | Subject]) -> list[str] | None:
+    """The ids of the people among the targets after the first, who are found by them; None where there is none."""
+    if len(targets) < 2:
+        return None
+    return list(dict.fromkeys(t.id for t in targets[1:] if t.type == "user" and t.id is not None)) or None
+
+
 def _new_origin(rules: Rules) -> str:
     """`<host>/<ULID>`: 48 bits of time and 80 of chance in Crockford's base 32, nothing of the customer."""
     value = int.from_bytes(int(datetime.now(UTC).timestamp() * 1000).to_bytes(6) + os.urandom(10))
@@ -232,7 +239,7 @@ def _first(tenant: str, origin: str, catalog: Catalog, now: datetime) -> Prepare
 
 
 def _known(found: Sequence[object]) -> dict[UUID, _Known]:
-    """What `lock_ledgers` found: five arrays of one length, or NULLs."""
+    """What `lock_heads` found: five arrays of one length, or NULLs."""
     ids, seqs, times, leaves, fingerprints = cast("Sequence[Sequence[Any] | None]", found)
     return {
         i: _Known(Receipt(i, seq, time.astimezone(UTC), leaf, created=False), fingerprint)

@@ -251,7 +251,8 @@ async def _batch(
     pause = _FIRST_PAUSE
     while True:
         try:
-            async with database.transaction("writer", tenant) as connection:
+            # As the keeper, whose login alone may also read and append: what follows is one transaction.
+            async with database.transaction("keeper", tenant) as connection:
                 taken, going = _cut(seqs, await _read(connection, tenant, seqs), selection.groups)
                 record = None
                 if going:
@@ -282,7 +283,7 @@ _Going = list[tuple[int, str, str]]
 
 
 async def _read(connection: Connection, tenant: str, seqs: "array[int]") -> list[tuple[Any, ...]]:
-    # The writer, as whom the transaction began, sees no disclosure.
+    # The keeper, as whom the transaction began, sees nothing.
     await connection.execute("SET LOCAL ROLE indelible_reader")
     cursor = await connection.execute(_DISCLOSURES.encode(), {"tenant": tenant, "seqs": list(seqs)})
     return cast("list[tuple[Any, ...]]", await cursor.fetchall())

@@ -1,8 +1,10 @@
 """What can go wrong between the service and PostgreSQL, in words for whoever can mend it."""
 
+from datetime import timedelta
+
 from indelible.event import FieldError, InvalidEvent
 
-__all__ = ["IdConflict", "StoreError", "StoreUnavailable", "UnknownTenant"]
+__all__ = ["IdConflict", "StoreError", "StoreUnavailable", "TooSlow", "UnknownTenant"]
 
 
 class StoreError(Exception):
@@ -11,6 +13,13 @@ class StoreError(Exception):
 
 class StoreUnavailable(StoreError):
     """Nothing can be said about the outcome. Sending the same events under the same ids again is safe."""
+
+
+class TooSlow(StoreUnavailable):
+    """A read took longer than a read may, and was ended."""
+
+    def __init__(self, limit: timedelta) -> None:
+        super().__init__(f"the query took longer than {limit.total_seconds():g} s and was ended")
 
 
 class UnknownTenant(InvalidEvent):

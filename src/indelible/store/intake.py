@@ -7,6 +7,7 @@ from uuid import UUID
 from indelible.catalog import Catalog
 from indelible.event import Event, FieldError, InvalidEvent, check_time, parse
 from indelible.ledger.entry import MAX_ENTRY_BYTES, size_at_most
+from indelible.store.access import OPERATOR
 from indelible.store.sealing import Prepared, is_time_ordered, made_at, prepare
 
 __all__ = ["RESERVED", "Intake"]
@@ -34,6 +35,9 @@ class Intake:
         if event.action.startswith(RESERVED):
             detail = "ledger.* and audit_log.* are recorded by the service itself; name the action otherwise"
             raise InvalidEvent("reserved_action", FieldError("/action", detail))
+        if event.tenant_id == OPERATOR:
+            detail = "is the service's own ledger, into which it alone records; give the id of a customer"
+            raise InvalidEvent("reserved_tenant", FieldError("/tenant_id", detail))
         event.id = event.id or id_if_absent
         self._check_id(event, now)
         if self.strict and (errors := self.catalog.check(event)):

@@ -1,9 +1,10 @@
 """Migrations: plain SQL files, applied in order, once, all in one transaction under a lock."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
+from types import MappingProxyType
 from typing import cast
 
 import psycopg
@@ -11,14 +12,22 @@ from psycopg import sql
 
 from indelible.store.errors import StoreError, StoreUnavailable
 from indelible.store.months import MONTHS_AHEAD
-from indelible.store.session import Database, first_line
+from indelible.store.session import Database, LoginRole, Role, first_line
 
 __all__ = ["Migration", "migrate", "migrations", "unapplied"]
 
 
 _LOCK = 0x1DE1B1E
 _APPLIED = "SELECT version, sha256 FROM indelible.migrations"
-_RUNTIME_ROLES = ("writer", "reader", "control", "signer", "keeper")
+_ROLES: Mapping[LoginRole, tuple[Role, ...]] = {
+    "writer": ("writer",),
+    "reader": ("reader", "member"),
+    "control": ("control",),
+    "signer": ("signer",),
+    # An erasure reads what is erased, and records it, in the same transaction.
+    "keeper": ("keeper", "reader", "writer"),
+}
+"""The roles that a login becomes a member of which is used for a role."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +48,20 @@ def migrations() -> list[Migration]:
     return [Migration(int(f.name[:4]), f.name.removesuffix(".sql"), f.read_text("utf-8")) for f in found]
 
 
-def migrate(url: str, *, service: str | None = None) -> list[str]:
+def migrate(url: str, *, service: str | None = None, own: Mapping[LoginRole, str] = MappingProxyType({})) -> list[str]:
     """Brings the database up to date, and returns the names of the migrations that it ran.
 
     `url` logs in as a superuser, or as a role with CREATEROLE that may create schemas in the database. `service` is
-    the role that the service logs in as; it becomes a member of the runtime roles, and of no other.
+    the role that the service logs in as; it becomes a member of the runtime roles, and of no other. Those for which
+    the service logs in as another, by `own`, are granted to that one instead, and taken from the others where they
+    had them.
 
     Raises `StoreError` where a migration fails or the database is of a later version, `StoreUnavailable` where
     there is no database.
     """
     try:
-        with psycopg.connect(url, application_name="indelible migrate") as connection:
-            return _migrate(connection, service)
+        with psycopg.connect(url, application_name="indelible migrate", prepare_threshold=None) as connection:
+            return _migrate(connection, _runtime_roles(service, own))
     except psycopg.OperationalError as error:
         raise StoreUnavailable(f"PostgreSQL does not answer: {str(error).strip()}") from error
     except psycopg.errors.InsufficientPrivilege as error:
@@ -58,6 +69,15 @@ def migrate(url: str, *, service: str | None = None) -> list[str]:
             f"the migrating role may not do all it has to: {error.diag.message_primary}. It needs CREATEROLE and "
             "CREATE on the database, or a superuser; see docs/operations.md"
         ) from error
+
+
+def _runtime_roles(service: str | None, own: Mapping[LoginRole, str]) -> dict[str, set[Role]]:
+    """What each login is to be a member of. One that is used for several roles has them all."""
+    logins: dict[str, set[Role]] = {name: set() for name in (service, *own.values()) if name is not None}
+    for used, roles in _ROLES.items():
+        if (login := own.get(used, service)) is not None:
+            logins[login].update(roles)
+    return logins
 
 
 async def unapplied(database: Database) -> list[str]:
@@ -87,7 +107,7 @@ def _pending(applied: Iterable[tuple[int, str]]) -> list[str]:
     return [m.name for version, m in known.items() if version not in done]
 
 
-def _migrate(connection: psycopg.Connection, service: str | None) -> list[str]:
+def _migrate(connection: psycopg.Connection, logins: Mapping[str, Collection[Role]]) -> list[str]:
     # The whole transaction, so that of several that start at once one works and the others find it done.
     connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
     connection.execute("SET LOCAL search_path = pg_catalog, pg_temp")
@@ -110,11 +130,31 @@ def _migrate(connection: psycopg.Connection, service: str | None) -> list[str]:
         (MONTHS_AHEAD,),
     )
     connection.execute("RESET ROLE")
-    if service is not None:
-        # So that a transaction may do what its role may, and not what all of them may; before 16 the login role
-        # itself has to be NOINHERIT for that.
-        alone = b" WITH INHERIT FALSE" if connection.info.server_version >= 160000 else b""
-        for role in _RUNTIME_ROLES:
-            grant = sql.SQL("GRANT {} TO {}").format(sql.Identifier(f"indelible_{role}"), sql.Identifier(service))
-            connection.execute(grant.as_bytes() + alone)
+    _grant(connection, logins)
     return todo
+
+
+def _grant(connection: psycopg.Connection, logins: Mapping[str, Collection[Role]]) -> None:
+    """Makes each login a member of those runtime roles, and of no other: it may have had more of them before."""
+    # So that a transaction may do what its role may, and not what all of them may; before 16 the login role itself has
+    # to be NOINHERIT for that.
+    separable = connection.info.server_version >= 160000
+    alone = b" WITH INHERIT FALSE" if separable else b""
+    # Whoever made a role is a member that may grant it, which is another matter.
+    taking = " AND set_option" if separable else ""
+    memberships = f"""
+        SELECT roleid::regrole::text, grantor::regrole::text FROM pg_auth_members
+        WHERE member = (SELECT oid FROM pg_roles WHERE rolname = %s) AND roleid::regrole::text = ANY (%s){taking}
+    """  # noqa: S608 - the condition is ours
+    every = [f"indelible_{role}" for roles in _ROLES.values() for role in roles]
+    for login, roles in logins.items():
+        wanted = {f"indelible_{role}" for role in roles}
+        for role, grantor in connection.execute(memberships.encode(), (login, every)).fetchall():
+            if role not in wanted:
+                revoke = sql.SQL("REVOKE {} FROM {} GRANTED BY {}").format(
+                    sql.Identifier(role), sql.Identifier(login), sql.SQL(grantor)
+                )
+                connection.execute(revoke.as_bytes())
+        for role in sorted(wanted):
+            grant = sql.SQL("GRANT {} TO {}").format(sql.Identifier(role), sql.Identifier(login))
+            connection.execute(grant.as_bytes() + alone)

@@ -12,8 +12,10 @@ numbers that do not fit each other.
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import chain, pairwise
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 from uuid import UUID
+
+from psycopg import sql
 
 from indelible.ledger import proof
 from indelible.ledger.checkpoint import Checkpoint
@@ -21,6 +23,7 @@ from indelible.ledger.proof import BadProof, Node
 from indelible.ledger.tree import SUBTREE_LEVELS, leaf_hash
 from indelible.store.errors import StoreError
 from indelible.store.session import Connection, Database
+from indelible.store.view import View
 
 __all__ = [
     "LedgerAltered",
@@ -81,7 +84,7 @@ _HASHES = b"""
     ) s
 """
 
-_ENTRY = b"SELECT seq, entry FROM indelible.events WHERE tenant_id = %s AND id = %s"
+_ENTRY = sql.SQL("SELECT seq, entry FROM indelible.events WHERE {}")
 
 Source = Database | Connection
 
@@ -138,7 +141,7 @@ async def proven_consistency(
     steps = {(old, new), *pairwise(sorted({old, new, *signed}))}
     wanted = {step: proof.consistency(*step) for step in steps}
     frontiers = {size: proof.left(size) for size in (old, new) if size not in signed}
-    async with _transaction(source, tenant) as connection:
+    async with _transaction(source, View(tenant)) as connection:
         nodes = await _nodes(connection, tenant, chain(*chain(*wanted.values()), *frontiers.values()))
     roots = signed | {size: _fold(nodes, frontier) for size, frontier in frontiers.items()}
     proofs = {step: [_fold(nodes, part) for part in parts] for step, parts in wanted.items()}
@@ -153,17 +156,22 @@ async def proven_consistency(
     return proofs[old, new]
 
 
-async def find(source: Source, tenant: str, event_id: UUID) -> Placed | None:
-    """The tenant's event of this id, with the hash of the entry that is stored and not the one beside it."""
-    async with _transaction(source, tenant) as connection:
-        row = await (await connection.execute(_ENTRY, (tenant, event_id))).fetchone()
+async def find(source: Source, view: View, event_id: UUID) -> Placed | None:
+    """The event of this id, if it is in the view, with the hash of the entry that is stored and not the one beside it.
+
+    A connection as `source` is in a transaction of the view's role, tenant and member.
+    """
+    parameters: dict[str, Any] = {"tenant": view.tenant, "id": event_id}
+    wanted = [sql.SQL("tenant_id = %(tenant)s AND id = %(id)s"), *view.conditions(parameters)]
+    async with _transaction(source, view) as connection:
+        row = await (await connection.execute(_ENTRY.format(sql.SQL(" AND ").join(wanted)), parameters)).fetchone()
     return Placed(cast("int", row[0]), leaf_hash(cast("bytes", row[1]))) if row else None
 
 
 async def _folded(source: Source, tenant: str, parts: Sequence[Sequence[Node]]) -> list[bytes]:
     if not parts:
         return []
-    async with _transaction(source, tenant) as connection:
+    async with _transaction(source, View(tenant)) as connection:
         nodes = await _nodes(connection, tenant, chain.from_iterable(parts))
     return [_fold(nodes, part) for part in parts]
 
@@ -222,9 +230,9 @@ def _joined(spans: Iterable[_Span]) -> list[_Span]:
 
 
 @asynccontextmanager
-async def _transaction(source: Source, tenant: str) -> AsyncIterator[Connection]:
+async def _transaction(source: Source, view: View) -> AsyncIterator[Connection]:
     if isinstance(source, Database):
-        async with source.transaction("reader", tenant) as connection:
+        async with source.transaction(view.role, view.tenant, member=view.member) as connection:
             yield connection
     else:
         yield source

@@ -19,6 +19,7 @@ from indelible.ledger import base64url, entry
 from indelible.ledger.disclosure import GROUPS, SALT_BYTES, Disclosure, digest, disclose, open_disclosure
 from indelible.ledger.entry import Entry, Subject, Unsealed
 from indelible.ledger.tree import leaf_hash
+from indelible.store.view import Part
 
 __all__ = ["Prepared", "Record", "is_time_ordered", "leaf_text", "made_at", "prepare", "read", "stand_in", "uuid7"]
 
@@ -134,6 +135,8 @@ class Record:
     """What does not fit the hashes: "entry", or names of groups, whose values are then left out of `event`."""
     erased: Mapping[str, int] = field(default_factory=dict)
     """Of each group that was erased the number of the entry that recorded it."""
+    withheld: tuple[Part, ...] = ()
+    """What was left out because its reader is not shown it; see `withhold`."""
 
 
 def read(

@@ -18,13 +18,16 @@ class Ledger(NamedTuple):
     created_at: datetime
 
 
-async def ledgers(database: Database, *, tenant: str | None = None) -> list[Ledger]:
-    """All there are, or that of `tenant`, by tenant."""
-    query = "SELECT tenant_id, origin, size, head, created_at FROM indelible.ledgers"
-    condition = b"" if tenant is None else b" WHERE tenant_id = %s"
+async def ledgers(
+    database: Database, *, tenant: str | None = None, after: str | None = None, limit: int | None = None
+) -> list[Ledger]:
+    """All there are, or that of `tenant`, by tenant; at most `limit` of those whose tenants come `after` that one."""
     async with database.transaction("control") as connection:
         cursor = await connection.execute(
-            query.encode() + condition + b" ORDER BY tenant_id", None if tenant is None else (tenant,)
+            "SELECT tenant_id, origin, size, head, created_at FROM indelible.ledgers "
+            "WHERE (%(tenant)s::text IS NULL OR tenant_id = %(tenant)s) "
+            "AND (%(after)s::text IS NULL OR tenant_id > %(after)s) ORDER BY tenant_id LIMIT %(limit)s",
+            {"tenant": tenant, "after": after, "limit": limit},
         )
         rows = cast("list[tuple[str, str, int, bytes | None, datetime]]", await cursor.fetchall())
     return [Ledger(t, o, s, None if h is None else base64url.encode(h), c.astimezone(UTC)) for t, o, s, h, c in rows]

@@ -10,6 +10,7 @@ from indelible.ledger.entry import Entry
 from indelible.ledger.note import Verifier
 from indelible.ledger.tree import Frontier
 from indelible.ledger.verify import Chain, Contradiction
+from indelible.store.append import other_users
 from indelible.store.session import Connection, Database
 from indelible.store.verify_proofs import Checkpoints, Erasures, Subtrees
 
@@ -53,12 +54,12 @@ _HEAD = "SELECT origin, size, head, frontier, recorded_at::text FROM indelible.l
 
 _COLUMNS = (
     "id", "recorded_at", "occurred_at", "action", "category", "operation", "outcome", "source", "actor_type",
-    "actor_id", "target_type", "target_id",
+    "actor_id", "target_type", "target_id", "other_users",
 )  # fmt: skip
 
 _ENTRIES = f"""
     SELECT e.seq, e.entry, e.leaf_hash, p.erased, {", ".join(f"p.{group}" for group in GROUPS)},
-        {", ".join(f"e.{column}::text" for column in _COLUMNS)}
+        {", ".join(f"e.{column}::text" for column in _COLUMNS[:-1])}, e.other_users
     FROM indelible.events e
     LEFT JOIN indelible.event_personal p
         ON p.tenant_id = %(tenant)s AND p.seq = e.seq AND p.recorded_at = e.recorded_at
@@ -182,12 +183,13 @@ class _Reading:
             self.noted = chain.head
 
 
-def _said(entry: Entry) -> list[str | None]:
+def _said(entry: Entry) -> list[object]:
     """What the columns `_COLUMNS` hold of an entry."""
     type_, id_ = entry.targets[0] if entry.targets else (None, None)
     return [
         entry.id, _column_time(entry.recorded_at), _column_time(entry.occurred_at), entry.action, entry.category,
         entry.operation, entry.outcome, entry.source, entry.actor.type, entry.actor.id, type_, id_,
+        other_users(entry.targets),
     ]  # fmt: skip
 
 

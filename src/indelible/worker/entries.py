@@ -10,6 +10,7 @@ import structlog
 from indelible.event import Actor, Change, Event
 from indelible.ledger.note import Verifier
 from indelible.ledger.signing import SigningKey
+from indelible.store.access import find_own
 from indelible.store.append import Rules
 from indelible.store.appender import Appender
 from indelible.store.errors import IdConflict, StoreUnavailable
@@ -68,18 +69,12 @@ class Entries:
         for attempt in range(_ATTEMPTS):
             event.id = _derived_id(self._key, event.action, *occasion, str(attempt))
             (answer,) = await self._appender.commit([prepare(event, self._catalog, now=datetime.now(UTC))], again=True)
-            if not isinstance(answer, IdConflict) or await self._is_of(event.tenant_id, event.id, event.action):
+            if not isinstance(answer, IdConflict) or await find_own(
+                self._database, event.tenant_id, [event.id], event.action
+            ):
                 return
             _log.error("somebody took the id of an entry of ours", tenant=event.tenant_id, id=str(event.id))
         raise StoreUnavailable(f"{event.action} cannot be recorded: its ids are taken")
-
-    async def _is_of(self, tenant: str, event_id: UUID, action: str) -> bool:
-        """Whether the entry with this id has this action, which none but the service's own have."""
-        async with self._database.transaction("reader", tenant) as connection:
-            cursor = await connection.execute(
-                "SELECT action FROM indelible.events WHERE tenant_id = %s AND id = %s", (tenant, event_id)
-            )
-            return (action,) in await cursor.fetchall()
 
 
 def _derived_id(key: SigningKey, *occasion: str) -> UUID:

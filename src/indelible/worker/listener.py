@@ -51,10 +51,8 @@ async def listen(
 
 
 async def _connect(database: Database) -> psycopg.AsyncConnection:
-    conninfo = database.pool.conninfo
-    assert isinstance(conninfo, str)
     connection = await psycopg.AsyncConnection.connect(
-        conninfo, autocommit=True, application_name="indelible", connect_timeout=10
+        database.logins.of("signer"), autocommit=True, application_name="indelible", connect_timeout=10
     )
     try:
         async with asyncio.timeout(_PULSE):

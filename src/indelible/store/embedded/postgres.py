@@ -30,11 +30,16 @@ import psycopg
 
 from indelible.store.embedded import host
 from indelible.store.embedded.account import Account, EmbeddedError, choose
+from indelible.store.session import LoginRole, Logins
 
-__all__ = ["DATABASE", "SERVICE_ROLE", "EmbeddedError", "EmbeddedPostgres"]
+__all__ = ["DATABASE", "LOGINS", "SERVICE_ROLE", "EmbeddedError", "EmbeddedPostgres"]
 
 DATABASE: Final = "indelible"
 SERVICE_ROLE: Final = "indelible_service"
+LOGINS: Final[Mapping[LoginRole, str]] = {
+    role: f"{SERVICE_ROLE}_{role}" for role in ("writer", "reader", "control", "signer", "keeper")
+}
+"""The login of each role: a connection that reads cannot be made to write."""
 SUPERUSER: Final = "postgres"
 
 DEFAULTS: Final[Mapping[str, str]] = MappingProxyType(
@@ -134,6 +139,10 @@ class EmbeddedPostgres:
         where = quote(postmaster.socket_dir, safe="/")
         return f"postgresql://{quote(user, safe='')}@/{quote(dbname, safe='')}?host={where}&port={host.PORT}"
 
+    def logins(self, dbname: str = DATABASE) -> Logins:
+        """The URLs by which the service takes its roles."""
+        return Logins(self.url(dbname=dbname), {role: self.url(login, dbname) for role, login in LOGINS.items()})
+
     def admin_url(self, dbname: str = DATABASE) -> str:
         """The same for the superuser, who migrates."""
         return self.url(SUPERUSER, dbname)
@@ -168,8 +177,9 @@ class EmbeddedPostgres:
 
     def _provide_database(self) -> None:
         with psycopg.connect(self.admin_url("postgres"), autocommit=True) as connection:
-            if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [SERVICE_ROLE]).fetchall():
-                connection.execute(f"CREATE ROLE {SERVICE_ROLE} LOGIN NOSUPERUSER NOINHERIT")
+            for role in (SERVICE_ROLE, *LOGINS.values()):
+                if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchall():
+                    connection.execute(f"CREATE ROLE {role} LOGIN NOSUPERUSER NOINHERIT".encode())
             if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).fetchall():
                 connection.execute(f"CREATE DATABASE {DATABASE}")
 

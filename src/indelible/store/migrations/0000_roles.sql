@@ -5,7 +5,7 @@ DO $$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['owner', 'writer', 'reader', 'searcher', 'control', 'signer', 'keeper'] LOOP
+    FOREACH name IN ARRAY ARRAY['owner', 'writer', 'reader', 'member', 'searcher', 'control', 'signer', 'keeper'] LOOP
         name := 'indelible_' || name;
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN
             BEGIN

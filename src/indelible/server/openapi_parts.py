@@ -1,0 +1,73 @@
+"""What descriptions of the API are made of: parameters, bodies, answers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from indelible.server.problems import CONTENT_TYPE
+from indelible.server.query import Parameter
+
+__all__ = ["body", "json_answer", "parameter", "problems", "ref", "text_answer", "unsecured"]
+
+_PROBLEMS = {
+    400: "Not JSON, or not gzip",
+    401: "Nothing that is known here, or what has ended",
+    403: "What you hold lacks the scope, or is for another tenant",
+    404: "There is no such event of this tenant",
+    409: "The id is that of another event",
+    413: "The body is too large",
+    415: "Content-Encoding is neither absent nor gzip",
+    422: "A field or parameter is wrong; `errors` points at each",
+    429: "Too much for now; `Retry-After` says when to come back",
+    500: "The stored ledger contradicts what was signed of it: no proof is given",
+    503: "PostgreSQL cannot be reached; sending the same again is safe",
+}
+
+_COMMON = (401, 403, 429, 503)
+
+
+def unsecured(operation: str, summary: str, responses: dict[int, dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "operationId": operation,
+        "summary": summary,
+        "security": [],
+        "responses": {str(status): response for status, response in responses.items()},
+    }
+
+
+def parameter(given: Parameter, where: str = "query") -> dict[str, Any]:
+    schema: dict[str, Any] = dict(given.schema)
+    described = given.text + (f" Also written {', '.join(given.aliases)}." if given.aliases else "")
+    if given.repeatable:
+        schema = {"type": "array", "items": schema}
+        described += " Given several times, any of them will do."
+    found = {
+        "name": given.name,
+        "in": where,
+        "required": given.required,
+        "description": described,
+        "schema": schema,
+    }
+    return found | ({"example": given.example} if given.example and not given.repeatable else {})
+
+
+def body(schema: dict[str, Any], examples: dict[str, Any]) -> dict[str, Any]:
+    return {"required": True, "content": {"application/json": {"schema": schema, "examples": examples}}}
+
+
+def json_answer(description: str, schema: dict[str, Any], media_type: str = "application/json") -> dict[str, Any]:
+    return {"description": description, "content": {media_type: {"schema": schema}}}
+
+
+def text_answer(description: str, media_type: str) -> dict[str, Any]:
+    return {"description": description, "content": {media_type: {"schema": {"type": "string"}}}}
+
+
+def problems(*statuses: int, told: Mapping[int, str] = {}) -> dict[str, Any]:
+    """Of an operation that takes a key or token; what all of these have need not be named."""
+    said = {**_PROBLEMS, **told}
+    every = sorted({*statuses, *told, *_COMMON})
+    return {str(status): json_answer(said[status], ref("ProblemDetails"), CONTENT_TYPE) for status in every}
+
+
+def ref(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{name}"}
