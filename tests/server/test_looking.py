@@ -74,15 +74,25 @@ def test_the_pages_of_a_list_are_one_view(service: Service, sarah: httpx.Client,
 
 
 def test_a_program_that_polls_is_one_entry(service: Service, api: httpx.Client, tenant: str, logged: list[str]) -> None:
-    for since in ("1d", "2d", "3d"):
+    for since in ("1h", "50m", "2h"):
         api.get("/api/audit-log", params={"tenant_id": tenant, "since": since, "action": "user.joined"})
     for id_ in logged:
         api.get(f"/api/audit-log/{id_}", params={"tenant_id": tenant})
     searched, viewed = recorded(service, tenant)
     assert searched == (
-        "audit_log.searched", {"filters": {"since": "1d", "action": ["user.joined"]}, "results": 3}, [],
+        "audit_log.searched", {"filters": {"since": "1h", "action": ["user.joined"]}, "results": 3}, [],
     )  # fmt: skip
-    assert viewed == ("audit_log.viewed", {}, [logged[0]])
+    assert viewed == ("audit_log.viewed", {}, [])
+
+
+def test_a_key_that_suddenly_reads_the_whole_history_is_another_entry(
+    service: Service, api: httpx.Client, tenant: str, logged: list[str]
+) -> None:
+    """A stolen key must not hide behind the polling of whom it was stolen from."""
+    assert logged
+    for since in ("1h", "365d", "30m", "300d"):
+        api.get("/api/audit-log", params={"tenant_id": tenant, "since": since})
+    assert [metadata["filters"] for _, metadata, _ in recorded(service, tenant)] == [{"since": "1h"}, {"since": "365d"}]
 
 
 def test_a_person_who_opens_events_is_recorded_for_each(

@@ -182,7 +182,7 @@ async def _record(
     event_id: UUID | None = None,
 ) -> None:
     service, caller = admitted(request)
-    name = str(event_id) if event_id else None
+    name = str(event_id) if event_id and not caller.key_id else None
     await service.trail.record(
         request.scope,
         caller,
@@ -190,7 +190,7 @@ async def _record(
         "audit_log.proof_downloaded",
         targets=[Target(type="event", id=name)] if name else (),
         metadata={"kind": kind},
-        once=[kind, name] if name and not caller.key_id else [kind],
+        once=[kind, name] if name else [kind],
     )
 
 

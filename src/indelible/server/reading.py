@@ -4,7 +4,7 @@ What is answered is what the caller's view shows, and that they looked is record
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -57,8 +57,8 @@ async def event(request: _Request) -> Response[bytes]:
         caller,
         view.tenant,
         "audit_log.viewed",
-        targets=[Target(type="event", id=name)],
-        # A program that goes through them all one by one is one entry.
+        # A program that goes through them all one by one is one entry, which is of none of them.
+        targets=[] if caller.key_id else [Target(type="event", id=name)],
         once=["event"] if caller.key_id else ["event", name],
     )
     return json_response(SealedEvent.of(record, service.catalog))
@@ -83,10 +83,14 @@ async def _record_listing(request: _Request, view: View, query: TimelineQuery, r
     if query.words is None and not query.filters:
         await service.trail.record(request.scope, caller, view.tenant, "audit_log.viewed", once=["list"])
         return
-    # The pages of a list are one search. A program asks again and again for what is new: that is one as well.
-    moving = ("since", "until") if caller.key_id else ()
-    same = {name: values for name, values in query.filters.items() if name not in moving}
-    asked = {"filters": {name: _in_order(values) for name, values in same.items()}, "query": query.words}
+    # The pages of a list are one search.
+    same = {name: _in_order(values) for name, values in query.filters.items()}
+    if caller.key_id:
+        # A program asks again and again for what is new: that is one as well. To ask for twice as far back is another.
+        same.pop("until", None)
+        if query.where.since is not None:
+            same["since"] = str(max(datetime.now(UTC) - query.where.since, timedelta()).days.bit_length())
+    asked = {"filters": same, "query": query.words}
     metadata: dict[str, Any] = {"filters": _noted(query.filters), "results": results}
     if query.words is not None:
         metadata["query"] = query.words
