@@ -71,7 +71,7 @@ def test_a_key_is_printed_alone_and_once(run: Command, external: Database) -> No
     assert has_right_checksum(text)
     assert text.startswith("ind_live_")
     assert text not in done.err
-    assert "opens acme and ends on" in done.err
+    assert "opens acme for events:read, export and ends on" in done.err
     key = in_database(external, text)
     assert key is not None
     assert (key.name, sorted(key.scopes), key.tenant_id) == ("SIEM", ["events:read", "export"], "acme")
@@ -110,7 +110,9 @@ def test_what_concerns_no_one_tenant_is_on_record_with_the_operator(run: Command
 
 
 def test_a_key_without_scopes_says_so(run: Command) -> None:
-    made(run)
+    done = run("keys", "create", "--name", "SIEM")
+    assert "may do nothing, as it has no scope, and does not expire" in done.err
+    assert "make one with --scope" in done.err
     (line,) = run("keys", "list").lines
     assert "no scope  does not expire, never used" in line
 
@@ -123,8 +125,14 @@ def test_a_key_without_scopes_says_so(run: Command) -> None:
         (["--name", "a\tb"], "--name must begin with a visible character, and hold no control characters"),
         (["--name", "x" * 129], "--name must have at most 128 characters"),
         (["--name", "k", "--tenant", "nobody"], "there is no tenant 'nobody' yet; `indelible tenants create`"),
-        (["--name", "k", "--tenant", "a b"], "there is no tenant 'a b' yet"),
-        (["--name", "k", "--expires", "soon"], "--expires must be a span of time, such as 30m, 24h, 90d or 2w"),
+        (["--name", "k", "--tenant", "a b"], "--tenant 'a b': an id is 1 to 128 letters, digits or . _ : @ ~ + -"),
+        (["--name", "k", "--tenant", "indelible:operator"], "--tenant indelible:operator is the service's own ledger"),
+        (
+            ["--name", "k", "--expires", "soon"],
+            "--expires must be a span of time from now, such as 24h, 90d or 2w, or",
+        ),
+        (["--name", "k", "--expires", "90"], "or an RFC 3339 time with an offset, such as 2027-11-21T00:00:00Z"),
+        (["--name", "k", "--expires", "9999999d"], "--expires is further away than 100 years"),
         (["--name", "k", "--expires", "0d"], "--expires must lie in the future"),
         (["--name", "k", "--expires", "2020-01-01T00:00:00Z"], "--expires must lie in the future"),
         (["--name", "k", "--expires", "2030-01-01T00:00:00"], "--expires must be a span"),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from indelible.cli.recording import operator
 from tests.cli.conftest import Command, environment
 from tests.postgres import Database
 from tests.store.samples import FULL, rows
@@ -27,6 +28,9 @@ def logged(run: Command, tmp_path: Path) -> None:
     file = tmp_path / "events.ndjson"
     file.write_text("\n".join(map(json.dumps, events)))
     assert run("import", str(file)).code == 0
+
+
+ME = operator().name
 
 
 def erased(database: Database) -> int:
@@ -59,15 +63,18 @@ def test_what_is_confirmed_goes_and_is_recorded(run: Command, external: Database
     assert erased(external) == 3
 
     listed = run("list", "--tenant", "acme").lines
-    assert (
-        "Dana Fox erased personal data (actor and context) of user usr_7 from 3 entries (request DSR-19)" in listed[0]
-    )
+    assert f"{ME} erased personal data (actor and context) of user usr_7 from 3 entries (request DSR-19)" in listed[0]
     assert sum(line.endswith("  [erased on request (#5): actor, context]") for line in listed) == 3
     assert not any("Sarah Chen" in line for line in listed)
     assert run("list", "--tenant", "acme", "--q", "chen").lines == []
     shown = [event for event in run("list", "--tenant", "acme", "--json").objects if "erased" in event]
     assert [event["erased"] for event in shown] == [{"actor": 5, "context": 5}] * 3
     assert [event["actor"] for event in shown] == [{"type": "user", "id": "usr_7"}] * 3
+
+    (record,) = run("list", "--tenant", "acme", "--json", "--action", "ledger.erasure").objects
+    assert record["actor"] == {"type": "user", "id": f"os:{ME}", "name": ME}
+    assert (record["source"], record["metadata"]["vendor_staff"]) == ("admin_panel", True)
+    assert record["metadata"]["ordered_by"] == "Dana Fox"
 
     verified = run("verify", "--tenant", "acme")
     assert (verified.code, "; 6 personal parts erased, as recorded" in verified.out) == (0, True)

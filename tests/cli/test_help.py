@@ -55,6 +55,7 @@ def test_no_command_at_all_shows_the_help() -> None:
         (["verify"], {"INDELIBLE_DATABSE_URL": "x"}, "did you mean INDELIBLE_DATABASE_URL?"),
         (["log", "a", "--tenant", "a"], {"INDELIBLE_CATALOG": "/nowhere"}, "INDELIBLE_CATALOG: expected a path"),
         (["tenants", "create", "a b"], {}, "TENANT 'a b': 1 to 128 letters"),
+        (["tenants", "create", "indelible:operator"], {}, "TENANT indelible:operator is the service's own ledger"),
         (["worker"], {}, "there is no signing key"),
         (["checkpoint"], {}, "Missing option '--tenant'"),
         (["checkpoint", "--tenant", "acme"], {}, "there is no database"),

@@ -58,7 +58,7 @@ def test_searching_is_recorded_with_what_was_looked_for(run: Command, acme: str)
     assert run("list", "--tenant", acme, "--action", "user.joined", "--q", "sarah").code == 0
     assert run("list", "--tenant", acme, "--q", "nobody").code == 0
     one, other = recorded(run)
-    assert one["sentence"] == f"{ME} (vendor staff) searched the audit log for “sarah”"
+    assert one["sentence"] == f"{ME} (vendor staff) searched the audit log for “sarah” (action user.joined)"
     assert one["metadata"] == {
         "query": "sarah", "filters": {"action": ["user.joined"]}, "results": 1, "vendor_staff": True,
     }  # fmt: skip

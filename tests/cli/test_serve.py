@@ -249,5 +249,5 @@ def test_a_service_without_its_roles_is_told_the_command(managed: Database, tmp_
     migrated(managed, "--service=migrator")
     command = serving(tmp_path, managed).command
     assert command.start().wait() == 2
-    assert "`indelible migrate --service ROLE` grants them" in command.err
+    assert "`indelible migrate --service ROLE` grants it" in command.err
     assert "Traceback" not in command.err

@@ -475,6 +475,30 @@ def test_a_refusal_is_on_record_too(api: httpx.Client, holding: Callable[[str], 
     assert [entry["metadata"]["code"] for entry in answer] == ["beyond_your_own"]
 
 
+def test_the_operators_ledger_is_for_whoever_manages_what_it_tells_of(
+    api: httpx.Client, holding: Callable[[str], httpx.Client], tenant: str
+) -> None:
+    """A key that reads customers' logs does not read there who has which keys."""
+    made(api)  # so that there is one
+    operator = {"tenant_id": "indelible:operator"}
+    paths = ("", "/checkpoint", "/vkeys")
+    for scope in ("keys:manage", "tenants:manage"):
+        client = holding(made(api, "events:read", scope)["key"])
+        assert client.get("/api/audit-log", params=operator).status_code == 200
+    others = set(SCOPES) - {"keys:manage", "tenants:manage"}
+    for lesser in (made(api, "events:read"), made(api, *others)):
+        client = holding(lesser["key"])
+        assert client.get("/api/audit-log", params={"tenant_id": tenant}).status_code == 200
+        for path in paths:
+            problem(client.get(f"/api/audit-log{path}", params=operator), 403, "operators_ledger")
+    # To whoever is bound to a tenant it is another tenant.
+    bound = holding(made(api, *SCOPES, tenant_id=tenant)["key"])
+    for path in paths:
+        problem(bound.get(f"/api/audit-log{path}", params=operator), 403, "wrong_tenant")
+    answer = problem(api.post("/api/keys", json={"name": "k", "scopes": [], **operator}), 422, "reserved_tenant")
+    assert [error["pointer"] for error in answer["errors"]] == ["/tenant_id"]
+
+
 def test_no_key_is_made_that_is_not_on_record(service: Service, tenant: str) -> None:
     """The ledger is locked by somebody: it cannot be told, so it is not done."""
     with service.client() as api:

@@ -111,6 +111,10 @@ def test_a_viewer_token_makes_keys_that_read(held: set[str], wanted: set[str], a
 def test_a_viewer_tokens_key_outlasts_it_and_stays_with_its_tenant() -> None:
     """The token lasts for minutes; a SIEM needs a key for months."""
     assert latest_end(a_token()) is None
+    assert latest_end(a_token(issuer_expires_at=NOW)) == NOW
+    ending = a_token(issuer_expires_at=NOW)
+    assert refused(ending, frozenset({"events:read"}), "acme", None) == {"/expires_at"}
+    assert refused(ending, frozenset({"events:read"}), "acme", NOW) == set()
     assert latest_end(a_key(expires_at=NOW)) == NOW
     assert refused(a_token(), frozenset({"events:read"}), "acme", NOW + timedelta(days=90)) == set()
     for tenant in (None, "umbra", "ACME", "acme "):
@@ -140,12 +144,22 @@ def test_everything_that_goes_beyond_is_told_at_once() -> None:
     "scopes", [frozenset(), frozenset({"events:read"}), FOR_SIEM, frozenset({"events:write"}), EVERY]
 )
 def test_nobody_looking_at_the_log_ends_the_keys_that_log(scopes: frozenset[str]) -> None:
-    """A customer's admin could otherwise do something unlogged."""
+    """A customer's admin could otherwise do something unlogged. A key of the vendor's own ends any, in an emergency."""
     key = Key(uuid4(), "k", scopes, "acme")
     check_ending(a_key(scopes=frozenset({"keys:manage"})), key)
-    check_ending(a_key(scopes=frozenset({"keys:manage"}), tenant="acme"), key)
     if scopes <= FOR_SIEM:
         check_ending(a_token(), key)
     else:
         with pytest.raises(Problem, match="beyond what you hold"):
             check_ending(a_token(), key)
+
+
+@pytest.mark.parametrize("scopes", [frozenset(), frozenset({"keys:manage"}), FOR_SIEM, EVERY])
+@pytest.mark.parametrize("held", [frozenset({"keys:manage"}), FOR_SIEM | {"keys:manage"}, EVERY])
+def test_a_key_of_a_tenant_ends_what_it_could_have_made(held: frozenset[str], scopes: frozenset[str]) -> None:
+    key = Key(uuid4(), "k", scopes, "acme")
+    if scopes <= held:
+        check_ending(a_key(scopes=held, tenant="acme"), key)
+    else:
+        with pytest.raises(Problem, match="not yours to grant"):
+            check_ending(a_key(scopes=held, tenant="acme"), key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 from collections.abc import AsyncIterator
@@ -14,9 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from litestar import Litestar, Request, Response, post
+from litestar.connection import ASGIConnection
+from litestar.handlers.base import BaseRouteHandler
 from msgspec import Meta, Struct
 
-from indelible.server.body import MAX_JSON_BYTES, read_json
+from indelible.server.body import MAX_JSON_BYTES, read_body, read_json
+from indelible.server.gate import clock
+from indelible.server.problems import Problem
 from indelible.server.responses import json_response, problem_response
 from tests.server.conftest import problem
 from tests.store.samples import examples
@@ -39,6 +44,11 @@ class Body(Struct, forbid_unknown_fields=True, kw_only=True):
     admin: bool = False
 
 
+async def admitted(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """In place of the gate, which has tests of its own."""
+    connection.state.caller, connection.state.admitted_at = None, clock()
+
+
 @post("/")
 async def route(request: Request[Any, Any, Any]) -> Response[bytes]:
     return json_response(await read_json(request, Body))
@@ -46,7 +56,13 @@ async def route(request: Request[Any, Any, Any]) -> Response[bytes]:
 
 @pytest.fixture(scope="module")
 async def api() -> AsyncIterator[httpx.AsyncClient]:
-    app = Litestar([route], exception_handlers={Exception: problem_response}, openapi_config=None, logging_config=None)
+    app = Litestar(
+        [route],
+        guards=[admitted],
+        exception_handlers={Exception: problem_response},
+        openapi_config=None,
+        logging_config=None,
+    )
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as client:  # type: ignore[arg-type]
         yield client
 
@@ -164,3 +180,24 @@ async def test_whatever_is_sent_is_taken_or_the_senders_error(api: httpx.AsyncCl
     assert answer.status_code in {200, 400, 422}
     if answer.status_code == 422:
         assert answer.json()["errors"][0].keys() == {"detail", "pointer"}
+
+
+async def test_a_body_has_to_be_there_in_time() -> None:
+    """However it dawdles: in one piece that never comes, or in many that always do."""
+
+    async def never() -> Any:
+        await asyncio.sleep(60)
+
+    async def drop_by_drop() -> Any:
+        await asyncio.sleep(0.01)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    async def at_once() -> Any:
+        return {"type": "http.request", "body": b"x", "more_body": False}
+
+    for receive in (never, drop_by_drop):
+        with pytest.raises(Problem) as refused:
+            await read_body({}, receive, limit=10_000, patience=0.1)
+        assert (refused.value.status, refused.value.details.code) == (408, "body_too_slow")
+        assert refused.value.headers == {"connection": "close"}
+    assert await read_body({}, at_once, limit=10_000, patience=0.1) == b"x"

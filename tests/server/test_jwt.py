@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import jwt
 import pytest
@@ -24,6 +25,7 @@ SECRET = "of-this-installation-0123456789abcdef"
 OLD = "of-this-installation-before-0123456789"
 FOREIGN = "of-somebody-else-0123456789abcdefgh"
 HOST = "audit.example.com"
+ISSUER = UUID("0192f0c4-7d3e-7c1a-9b1e-2f6d3a5b7c90")
 NOW = datetime.now(UTC)
 
 TOKENS = ViewerTokens([SECRET], HOST)
@@ -33,7 +35,11 @@ NOT_OURS = "not one of this installation"
 
 def made(tokens: ViewerTokens = TOKENS, *, now: datetime = NOW, seconds: int = 600, **said: Any) -> tuple[str, Claims]:
     return tokens.make(
-        token_id="t-1", now=now, seconds=seconds, **({"sub": "usr_7", "tenant": "acme", "role": "member"} | said)
+        token_id="t-1",
+        key_id=ISSUER,
+        now=now,
+        seconds=seconds,
+        **({"sub": "usr_7", "tenant": "acme", "role": "member"} | said),
     )
 
 
@@ -72,7 +78,7 @@ def test_what_we_made_we_read() -> None:
 
 
 def test_nothing_is_in_a_token_that_nobody_said() -> None:
-    assert PAYLOAD.keys() == {"iss", "aud", "jti", "iat", "nbf", "exp", "sub", "tenant", "role"}
+    assert PAYLOAD.keys() == {"iss", "iss_key", "aud", "jti", "iat", "nbf", "exp", "sub", "tenant", "role"}
 
 
 # --- the algorithm (RFC 8725 section 3.1)
@@ -385,7 +391,7 @@ def test_nothing_lasts_longer_than_a_quarter_of_an_hour() -> None:
 
 def test_nothing_lasts_longer_than_what_it_was_asked_for_with() -> None:
     _, claims = TOKENS.make(
-        token_id="t", now=NOW, seconds=600, not_after=at(10.9), sub="usr_7", tenant="acme", role="admin"
+        token_id="t", key_id=ISSUER, now=NOW, seconds=600, not_after=at(10.9), sub="usr_7", tenant="acme", role="admin"
     )
     assert claims.expires_at <= at(10.9)
 

@@ -36,6 +36,8 @@ class Postgres:
         self.takes = 0.0
         self.epochs_asked = 0
         self.keys_asked = 0
+        self.at_once = self.most_at_once = 0
+        """Questions for the epoch."""
 
     async def find_key(self, _database: Database, text: str) -> Key | None:
         self.keys_asked += 1
@@ -45,8 +47,13 @@ class Postgres:
 
     async def read_epoch(self, _database: Database) -> int:
         self.epochs_asked += 1
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
         found = self.epoch
-        await self._answer()
+        try:
+            await self._answer()
+        finally:
+            self.at_once -= 1
         return found
 
     async def _answer(self) -> None:
@@ -141,6 +148,40 @@ async def test_an_answer_of_before_is_not_believed_in_because_it_comes_late(
     assert not await is_good(keyring)
     await slow
     assert not await is_good(keyring)
+
+
+async def test_however_long_the_question_takes_nobody_waits_for_more_than_two(
+    keyring: Keyring, postgres: Postgres
+) -> None:
+    """A PostgreSQL that is far away, or slow: questions do not queue up, and what is believed stays as young."""
+    clock = asyncio.get_running_loop().time
+    assert await is_good(keyring)
+    postgres.takes = takes = 2.5 * EPOCH_AGE
+    begun = clock()
+    asked_before = postgres.epochs_asked
+    revoked_at = begun + 1.0
+    waited: list[float] = []
+
+    async def ask() -> None:
+        asked_at = clock()
+        good = await is_good(keyring)
+        waited.append(clock() - asked_at)
+        if asked_at > revoked_at + EPOCH_AGE:
+            assert not good
+
+    async with asyncio.TaskGroup() as asking:
+        while clock() < begun + 2.0:
+            if clock() >= revoked_at and postgres.epoch == 0:
+                postgres.revoke()
+                revoked_at = clock()
+            asking.create_task(ask())
+            await asyncio.sleep(0.005)
+    assert len(waited) > 100
+    # The key itself has to be looked up again, once, which takes as long.
+    assert max(waited) < 3 * takes + 0.1
+    assert sorted(waited)[len(waited) // 2] < 2 * takes
+    assert postgres.most_at_once == 1
+    assert postgres.epochs_asked - asked_before <= 2.0 / takes + 3
 
 
 async def test_the_age_of_an_answer_counts_from_the_question(keyring: Keyring, postgres: Postgres) -> None:

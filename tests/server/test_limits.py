@@ -344,6 +344,26 @@ def test_too_many_reads_are_429_whichever_process_is_asked(strict: httpx.Client,
     assert strict.post(ONE, json=an_event(tenant)).status_code == 201
 
 
+def test_what_is_refused_to_a_key_that_is_known_counts_as_a_read(strict: httpx.Client, tenant: str) -> None:
+    """Each of them is looked into, and told of in the ledger."""
+    body = {"name": "k", "scopes": ["events:write"], "tenant_id": tenant}
+    writer = strict.post("/api/keys", json=body).json()["key"]
+    reader = strict.post("/api/keys", json=body | {"scopes": ["events:read"]}).json()["key"]
+    asked: list[tuple[str, str, str, object]] = [
+        (writer, "GET", ONE, None),
+        (reader, "POST", ONE, an_event(tenant)),
+        (writer, "POST", ONE, an_event("another")),
+        (writer, "POST", BATCH, [an_event("another")]),
+    ]
+    for key, method, path, sent in asked:
+        refused, until = set(), time.monotonic() + 20
+        while time.monotonic() < until and 429 not in refused:
+            headers = {"authorization": f"Bearer {key}"}
+            refused.add(strict.request(method, path, json=sent, headers=headers).status_code)
+        assert refused <= {403, 207, 429}
+        assert 429 in refused, (method, path)
+
+
 def test_too_many_events_of_a_tenant_are_429(strict: httpx.Client, tenant: str) -> None:
     answers = [strict.post(ONE, json=an_event(tenant)) for _ in range(5)]
     assert [answer.status_code for answer in answers] == [201] * 4 + [429]

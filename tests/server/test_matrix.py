@@ -177,9 +177,9 @@ def expected(needs: str, method: str, path: str, holder: str) -> set[tuple[int, 
         # A batch is answered event by event; a key for another tenant is one that grants too much.
         told = {"/api/audit-log/batch": (207, ""), "/api/keys": (403, "beyond_your_own")}
         return {told.get(path, (403, "wrong_tenant")) if method == "POST" else (403, "wrong_tenant")}
-    # Whoever cannot read cannot have others read.
-    if holder == "a key that lacks events:read" and method == "POST" and needs in {"keys:manage", "viewer:issue"}:
-        return {(403, "beyond_your_own"), *done} if path.endswith("/revoke") else {(403, "beyond_your_own")}
+    # Whoever cannot read cannot have others read, nor keep them from it.
+    if holder == "a key that lacks events:read" and method != "GET" and needs in {"keys:manage", "viewer:issue"}:
+        return done if path == "/api/viewer-tokens/revoke" else {(403, "beyond_your_own")}
     if holder == "a member" and "{event_id}" in path:
         return {(404, "no_such_event")}
     return done

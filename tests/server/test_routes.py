@@ -94,7 +94,7 @@ def test_the_service_says_that_it_lives_and_is_ready(api: httpx.Client) -> None:
     checks = ready.json()["checks"]
     assert checks.pop("checkpoints")  # test_metrics.py has what it says when
     assert ready.json()["ready"] is True
-    assert checks == {"postgresql": "ok", "migrations": "ok", "partitions": "ok"}
+    assert checks == {"postgresql": "ok", "roles": "ok", "migrations": "ok", "partitions": "ok"}
 
 
 def described(api: httpx.Client) -> dict[str, Any]:
@@ -127,6 +127,20 @@ def test_the_description_refers_to_nothing_that_is_not_there(api: httpx.Client) 
             found = found[token.replace("~1", "/").replace("~0", "~")]
     identifiers = [o["operationId"] for operations in document["paths"].values() for o in operations.values()]
     assert len(set(identifiers)) == len(identifiers)
+
+
+def test_a_client_made_from_it_can_leave_out_the_tenant_that_a_key_is_bound_to(api: httpx.Client) -> None:
+    """Only in an address that has it in its path, and in what is sent, is there no doing without."""
+    found = [
+        (path, given["in"], given["required"])
+        for path, operations in described(api)["paths"].items()
+        for operation in operations.values()
+        for given in operation.get("parameters", ())
+        if given["name"] == "tenant_id"
+    ]
+    assert {where for _, where, _ in found} == {"query", "path"}
+    assert [each for each in found if each[2] != (each[1] == "path")] == []
+    assert "tenant_id" in described(api)["components"]["schemas"]["Event"]["required"]
 
 
 def test_its_examples_are_accepted_as_they_stand(api: httpx.Client) -> None:

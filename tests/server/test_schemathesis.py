@@ -21,7 +21,9 @@ def run(service: Service, directory: Path, *arguments: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIGURATION), "run",
          f"{service.address}/openapi.json", "--header", f"Authorization: Bearer {service.key}",
-         "--checks", "all", "--continue-on-failure", "--warnings", "off", "--no-color", *arguments],
+         # `all` overrules what the configuration switches off. A key that was ended stays on record to be read.
+         "--checks", "all", "--exclude-checks", "use_after_free",
+         "--continue-on-failure", "--warnings", "off", "--no-color", *arguments],
         cwd=directory, capture_output=True, text=True, timeout=280,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

@@ -120,6 +120,8 @@ def test_an_id_that_is_none_is_refused(api: httpx.Client, tenant_id: object) -> 
 
 def test_the_services_own_ledger_is_not_for_customers(api: httpx.Client) -> None:
     problem(api.post("/api/tenants", json={"tenant_id": "indelible:operator"}), 422, "reserved_tenant")
+    change = {"settings": {"member_access": True}}
+    problem(api.patch("/api/tenants/indelible:operator", json=change), 422, "reserved_tenant")
 
 
 @pytest.mark.parametrize("name", ["nobody-of-this-name", "a%20b", "%00", "x" * 300])

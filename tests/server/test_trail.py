@@ -111,8 +111,8 @@ def ledgers(database: Database) -> set[str]:
             {"vendor_staff": True, "reason": "ticket 4512"},
             "Sarah Chen (vendor staff) viewed the audit log: “ticket 4512”",
         ),
-        (customer_key("acme"), "api", {}, "API key Reports viewed the audit log"),
-        (VENDOR_KEY, "api", {"vendor_staff": True}, "API key Backend (vendor key) viewed the audit log"),
+        (customer_key("acme"), "api", {}, "API key “Reports” viewed the audit log"),
+        (VENDOR_KEY, "api", {"vendor_staff": True}, "API key “Backend” (vendor key) viewed the audit log"),
     ],
     ids=["the customer's admin", "vendor staff", "the customer's key", "the vendor's key"],
 )
@@ -175,7 +175,7 @@ async def test_the_vendors_own_matters_are_in_the_operators_ledger(
         await trail.record(asking(), VENDOR_KEY, OPERATOR, "audit_log.key_created", targets=[target])
         await trail.record(asking(), VENDOR_KEY, "nobody", "audit_log.viewed", once=["list"])
     (record,) = await entries(connections, OPERATOR)
-    assert catalog.sentence(record.event) == "API key Backend (vendor key) created API key Ingest for the audit log"
+    assert catalog.sentence(record.event) == "API key “Backend” (vendor key) created API key “Ingest” for the audit log"
     assert ledgers(database) == {OPERATOR}
 
 
@@ -188,7 +188,14 @@ class Captured(AccessLog):
     async def record(self, event: Event, *, opens: bool = True) -> None:  # noqa: ARG002
         self.events.append(fitting(event))
 
-    async def record_once(self, event: Event, key: Sequence[str], *, opens: bool = True) -> None:  # noqa: ARG002
+    async def record_once(
+        self,
+        event: Event,
+        key: Sequence[str],  # noqa: ARG002
+        *,
+        within: Sequence[str] | None = None,  # noqa: ARG002
+        opens: bool = True,  # noqa: ARG002
+    ) -> None:
         self.events.append(fitting(event))
 
 
@@ -261,7 +268,7 @@ async def test_a_stranger_makes_one_entry_for_each_tenant_and_reason(
     assert event.metadata == {
         "code": "unauthorized", "detail": "the key is not known here", "method": "GET", "path": f"{URL}/0",
     }  # fmt: skip
-    assert catalog.sentence(event) == "API key unknown was denied access to the audit log: unauthorized"
+    assert catalog.sentence(event) == "Somebody without a valid key was denied access to the audit log"
     assert second.event.metadata["code"] == "expired"
     report = await verify(connections, acme)
     assert report is not None
@@ -280,11 +287,12 @@ async def test_a_caller_is_recorded_where_they_belong(
         trail.refused(asking(), VENDOR_KEY, "umbra", "missing_scope", "the key lacks the scope")
         trail.refused(asking(), VENDOR_KEY, None, "missing_scope", "the key lacks the scope")
     (own,) = await entries(connections, acme)
-    assert catalog.sentence(own.event) == "Sarah Chen was denied access to the audit log: wrong tenant"
+    said = "Sarah Chen was denied access to the audit log: what was asked for is another tenant's"
+    assert catalog.sentence(own.event) == said
     assert "umbra" not in str(own.event)
     (asked,) = await entries(connections, "umbra")
     assert asked.event.metadata["scope"] == "events:write"
-    assert catalog.sentence(asked.event).startswith("API key Backend (vendor key) was denied access")
+    assert catalog.sentence(asked.event).startswith("API key “Backend” (vendor key) was denied access")
     assert len(await entries(connections, OPERATOR)) == 1
     assert ledgers(database) == {acme, "umbra", OPERATOR}
 
@@ -323,10 +331,12 @@ async def test_a_refusal_that_could_not_be_recorded_is_recorded_when_it_comes_ag
     async with AccessLog.open(connections, Rules(catalog)) as log:
         real, failing = log.record_once, True
 
-        async def record_once(event: Event, key: Sequence[str], *, opens: bool = True) -> None:
+        async def record_once(
+            event: Event, key: Sequence[str], *, within: Sequence[str] | None = None, opens: bool = True
+        ) -> None:
             if failing:
                 raise StoreUnavailable("away")
-            await real(event, key, opens=opens)
+            await real(event, key, within=within, opens=opens)
 
         log.record_once = record_once  # type: ignore[method-assign]
         trail = Trail(log, SETTINGS)
@@ -354,9 +364,10 @@ def test_reading_leaves_an_entry_and_reading_on_leaves_no_more(api: httpx.Client
         assert api.get(f"{URL}/{event_id}", params={"tenant_id": tenant}).status_code == 200
         assert api.get(URL, params={"tenant_id": tenant, "q": "sarah", "actor_id": "usr_7"}).status_code == 200
     listed, one, searched = shown(api, tenant)
-    assert listed["sentence"] == "API key bootstrap (vendor key) viewed the audit log"
+    assert listed["sentence"] == "API key “bootstrap” (vendor key) viewed the audit log"
     assert (one["action"], one["targets"]) == ("audit_log.viewed", [])  # of single events, whichever they were
-    assert searched["sentence"] == "API key bootstrap (vendor key) searched the audit log for “sarah”"
+    said = "API key “bootstrap” (vendor key) searched the audit log for “sarah” (actor ID usr_7)"
+    assert searched["sentence"] == said
     assert searched["metadata"]["filters"] == {"actor_id": ["usr_7"]}
     assert searched["context"]["ip_address"] == "127.0.0.1"
     assert searched["context"]["user_agent"].startswith("python-httpx")

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self
+from uuid import UUID, uuid4
 
 import httpx
 import jwt
@@ -79,11 +80,29 @@ def get(service: Service | str, token: str, **parameters: str) -> httpx.Response
     return httpx.get(f"{address}/api/audit-log", params=parameters, headers=bearing(token), timeout=30)
 
 
-def signed(service: Service, tenant: str, *, now: datetime | None = None, seconds: int = 600, **said: Any) -> str:
+def id_of(service: Service, key: str) -> UUID:
+    with psycopg.connect(service.database.admin_url) as connection:
+        found = connection.execute(
+            "SELECT key_id FROM indelible.keys WHERE hash = %s", (sha256(key.encode()).digest(),)
+        ).fetchone()
+    assert found is not None
+    return UUID(str(found[0]))
+
+
+def signed(
+    service: Service,
+    tenant: str,
+    *,
+    key_id: UUID | None = None,
+    now: datetime | None = None,
+    seconds: int = 600,
+    **said: Any,
+) -> str:
     """As the service would sign it."""
     tokens = ViewerTokens([service.viewer_secret], HOST)
     text, _ = tokens.make(
         token_id="t-1",
+        key_id=key_id or id_of(service, service.key),
         now=now or datetime.now(UTC),
         seconds=seconds,
         **({"sub": "usr_7", "tenant": tenant, "role": "admin"} | said),
@@ -118,14 +137,15 @@ def test_a_token_opens_the_log_of_its_tenant(service: Service, api: httpx.Client
         assert get(service, body["token"], **parameters).status_code == 200
 
 
-def test_what_was_asked_for_is_in_the_claims(api: httpx.Client, acme: str) -> None:
+def test_what_was_asked_for_is_in_the_claims(service: Service, api: httpx.Client, acme: str) -> None:
     body = issued(
         api, acme, actor={"id": "usr_9", "name": "Zoë", "email": "zoe@acme.example"}, time_zone="Europe/Berlin",
         locale="de-DE", can_export=True, can_manage_keys=True, can_manage_streams=True, expires_in=60,
     )  # fmt: skip
     claims = claims_of(body["token"])
     assert claims == {
-        "iss": "indelible", "aud": HOST, "jti": body["token_id"], "sub": "usr_9", "tenant": acme, "role": "admin",
+        "iss": "indelible", "iss_key": str(id_of(service, service.key)), "aud": HOST,
+        "jti": body["token_id"], "sub": "usr_9", "tenant": acme, "role": "admin",
         "name": "Zoë", "email": "zoe@acme.example", "zoneinfo": "Europe/Berlin", "locale": "de-DE",
         "can_export": True, "can_manage_keys": True, "can_manage_streams": True,
         "iat": claims["iat"], "nbf": claims["iat"], "exp": claims["exp"],
@@ -258,6 +278,74 @@ def test_a_token_ends_with_the_key_that_asked_for_it(service: Service, acme: str
     assert claims["exp"] - claims["iat"] <= 30
 
 
+def test_a_token_ends_at_once_with_the_key_that_issued_it(
+    service: Service, api: httpx.Client, acme: str, new_key: Callable[..., str], other_process: str
+) -> None:
+    """On every process, and also where the key expires before it was to."""
+    keys = [new_key("viewer:issue", "events:read", "keys:manage") for _ in range(3)]
+    tokens = []
+    for key in keys:
+        with httpx.Client(base_url=service.address, headers=bearing(key)) as client:
+            tokens.append(issued(client, acme, can_manage_keys=True)["token"])
+    for address in (service.address, other_process):
+        assert [get(address, token).status_code for token in tokens] == [200, 200, 200]
+    assert api.delete(f"/api/keys/{id_of(service, keys[0])}").status_code == 200
+    assert api.post(f"/api/keys/{id_of(service, keys[1])}/rotate", json={"overlap": "0m"}).status_code == 201
+    for address in (service.address, other_process):
+        assert [get(address, token).status_code for token in tokens] == [401, 401, 200]
+        for token in tokens[:2]:
+            assert "the key that the token was issued with" in get(address, token).json()["detail"]
+            answer = httpx.post(f"{address}/api/keys", json={"name": "k", "scopes": []}, headers=bearing(token))
+            problem(answer, 401, "unauthorized")
+
+
+def test_a_token_lives_on_while_its_key_is_being_replaced(
+    service: Service, api: httpx.Client, acme: str, new_key: Callable[..., str]
+) -> None:
+    key = new_key("viewer:issue", "events:read")
+    with httpx.Client(base_url=service.address, headers=bearing(key)) as client:
+        token = issued(client, acme)["token"]
+    assert api.post(f"/api/keys/{id_of(service, key)}/rotate", json={"overlap": "1h"}).status_code == 201
+    assert get(service, token).status_code == 200
+
+
+def test_a_token_of_a_key_that_there_is_not_opens_nothing(service: Service, acme: str) -> None:
+    assert get(service, signed(service, acme)).status_code == 200
+    problem(get(service, signed(service, acme, key_id=uuid4())), 401, "unauthorized")
+
+
+def test_a_key_that_was_made_by_token_ends_with_the_one_that_issued_that(
+    service: Service, acme: str, new_key: Callable[..., str]
+) -> None:
+    """Else a key that ends soon would make itself one that does not, by a detour."""
+    passing = {"can_manage_keys": True}
+    for issuer, ends in ((new_key("viewer:issue", "events:read", "keys:manage", expires_in=600), True),
+                         (new_key("viewer:issue", "events:read", "keys:manage"), False)):  # fmt: skip
+        with httpx.Client(base_url=service.address, headers=bearing(issuer)) as client:
+            token = issued(client, acme, **passing)["token"]
+        with httpx.Client(base_url=service.address, headers=bearing(token)) as client:
+            plain = client.post("/api/keys", json={"name": "k", "scopes": ["events:read"]})
+            longer = client.post("/api/keys", json={"name": "k", "scopes": ["events:read"], "expires_in": "90d"})
+        assert plain.status_code == 201
+        if ends:
+            until = datetime.fromisoformat(plain.json()["expires_at"])
+            assert until <= datetime.now(UTC) + timedelta(seconds=600)
+            assert problem(longer, 403, "beyond_your_own")["errors"][0]["pointer"] == "/expires_at"
+        else:
+            assert plain.json()["expires_at"] is None
+            assert longer.status_code == 201
+
+
+def test_nobody_looks_at_the_operator_s_ledger_with_a_token(
+    service: Service, api: httpx.Client, new_key: Callable[..., str]
+) -> None:
+    operator = "indelible:operator"
+    problem(api.post(TOKENS, json=wanted(operator)), 422, "reserved_tenant")
+    with httpx.Client(base_url=service.address, headers=bearing(new_key("viewer:issue", "events:read"))) as lesser:
+        problem(lesser.post(TOKENS, json=wanted(operator)), 403, "operators_ledger")
+    problem(get(service, signed(service, operator)), 403, "operators_ledger")
+
+
 def test_without_a_secret_there_are_none(service: Service, acme: str) -> None:
     with running_service(service.database, INDELIBLE_ADMIN_KEY=service.key) as address:
         answer = httpx.post(address + TOKENS, json=wanted(acme), headers=bearing(service.key))
@@ -322,15 +410,16 @@ def test_what_is_wrong_with_ours_is_told_and_of_others_nothing(service: Service,
     ours = signed(service, acme, now=datetime.now(UTC) - timedelta(minutes=20))
     assert "expired" in problem(get(service, ours), 401, "unauthorized")["detail"]
     foreign, _ = ViewerTokens(["x" * 40], HOST).make(
-        token_id="t", now=datetime.now(UTC) - timedelta(minutes=20), seconds=60, sub="u", tenant=acme, role="admin"
-    )
+        token_id="t", key_id=uuid4(), now=datetime.now(UTC) - timedelta(minutes=20), seconds=60, sub="u", tenant=acme,
+        role="admin",
+    )  # fmt: skip
     for text in (foreign, ours[:-5], "eyJ.e.e", "eyJhbGciOiJub25lIn0.e30."):
         answer = get(service, text)
         assert "not one of this installation" in problem(answer, 401, "unauthorized")["detail"]
         assert answer.headers["www-authenticate"] == 'Bearer realm="indelible", error="invalid_token"'
         assert text not in answer.text
     elsewhere, _ = ViewerTokens([service.viewer_secret], "elsewhere").make(
-        token_id="t", now=datetime.now(UTC), seconds=60, sub="u", tenant=acme, role="admin"
+        token_id="t", key_id=uuid4(), now=datetime.now(UTC), seconds=60, sub="u", tenant=acme, role="admin"
     )
     assert "another installation" in problem(get(service, elsewhere), 401, "unauthorized")["detail"]
 
@@ -509,11 +598,13 @@ def test_a_revoked_key_is_refused_at_once_everywhere(
     "which",
     [
         {},
-        {"token_id": "t", "actor_id": "usr_7"},
-        {"token_id": "t", "all": True},
+        {"token_id": "0192f0c4-7d3e-7c1a-9b1e-2f6d3a5b7c90", "actor_id": "usr_7"},
+        {"token_id": "0192f0c4-7d3e-7c1a-9b1e-2f6d3a5b7c90", "all": True},
         {"all": False},
         {"all": 1},
         {"token_id": ""},
+        {"token_id": "x" * 200},
+        {"token_id": 7},
         {"actor_id": "x" * 257},
         {"actor": "usr_7"},
         {"token": "t"},

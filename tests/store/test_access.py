@@ -139,12 +139,72 @@ async def test_another_person_or_another_thing_is_another_entry(
         (view(known, Actor(type="api_key", name="unknown")), ["list"]),
         (view(known, source="admin_panel"), ["list"]),
         (view(known, outcome="denied"), ["list"]),
+        (view(known, metadata={"vendor_staff": True, "reason": "ticket 4512"}), ["list"]),
+        (view(known, metadata={"vendor_staff": True, "reason": "ticket 4513"}), ["list"]),
     ]
     async with another_process(database, catalog) as log, another_process(database, catalog) as other:
         for event, key in looks:
             await log.record_once(event, key)
             await other.record_once(event, key)
     assert len(entries(database, known)) == len(looks)
+
+
+async def test_a_part_is_on_record_with_the_whole_and_not_the_other_way_round(
+    database: Database, catalog: Catalog, known: str
+) -> None:
+    async with another_process(database, catalog) as log, another_process(database, catalog) as other:
+        await log.record_once(view(known), ["page"], within=["list"])
+        await other.record_once(view(known), ["page"], within=["list"])
+        assert len(entries(database, known)) == 1
+        await log.record_once(view(known), ["list"])
+        assert len(entries(database, known)) == 2
+        await log.record_once(view(known), ["another page"], within=["list"])
+        await other.record_once(view(known), ["another page"], within=["list"])
+    assert len(entries(database, known)) == 2
+
+
+async def test_a_ledger_that_is_locked_holds_up_no_other(database: Database, catalog: Catalog, known: str) -> None:
+    """Everybody's reads wait for their entries: whoever can lock one ledger must not slow them all."""
+    others = [f"{known}-{number}" for number in range(16)]  # more than there are lanes
+    patience = timedelta(milliseconds=100)
+    async with (
+        Connections.open(database.url, size=6, lock_timeout=patience) as connections,
+        Appender.open(connections, Rules(catalog)) as appender,
+        AccessLog.open(connections, Rules(catalog)) as log,
+    ):
+        for other in others:
+            await appender.open_ledger(other)
+        with psycopg.connect(database.admin_url) as holder:
+            holder.execute("SELECT FROM indelible.ledgers WHERE tenant_id = %s FOR UPDATE", (known,))
+            held = [asyncio.create_task(log.record(view(known))) for _ in range(20)]
+            await asyncio.sleep(0.4)
+            clock = asyncio.get_running_loop().time
+            began = clock()
+            for _ in range(3):
+                await asyncio.gather(*(log.record(view(other)) for other in others))
+                held.append(asyncio.create_task(log.record(view(known))))
+            assert clock() - began < 0.5  # a siding waits as long for the lock each time
+            assert not any(task.done() for task in held)
+            holder.rollback()
+        assert all(receipt is not None for receipt in await asyncio.gather(*held))
+        assert log._appender._sidings == {}
+        assert await log.record(view(known)) is not None
+    assert len(entries(database, known)) == len(held) + 1
+    assert [len(entries(database, other)) for other in others] == [3] * len(others)
+
+
+async def test_a_ledger_that_stays_locked_is_given_up(database: Database, catalog: Catalog, known: str) -> None:
+    """And when the service ends meanwhile, it does end."""
+    async with (
+        Connections.open(database.url, lock_timeout=timedelta(milliseconds=50)) as connections,
+        AccessLog.open(connections, Rules(catalog), patience=timedelta(seconds=1)) as log,
+    ):
+        with psycopg.connect(database.admin_url) as holder:
+            holder.execute("SELECT FROM indelible.ledgers WHERE tenant_id = %s FOR UPDATE", (known,))
+            looks = [log.record(view(known)) for _ in range(5)]
+            answers = await asyncio.gather(*looks, return_exceptions=True)
+            holder.rollback()
+    assert [type(answer) for answer in answers] == [StoreUnavailable] * 5
 
 
 async def test_a_ledger_that_there_is_not_is_not_opened(database: Database, catalog: Catalog, tenant: str) -> None:

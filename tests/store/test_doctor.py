@@ -6,6 +6,7 @@ Servers of its own: what is planted in roles would be seen by other tests.
 import asyncio
 import contextlib
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,9 @@ from indelible.store.append import Rules
 from indelible.store.appender import Appender
 from indelible.store.doctor import Check, Examination, examine
 from indelible.store.doctor.expected import FUNCTIONS, bodies
+from indelible.store.doctor.expected_tables import BY_ID, EXPECTED_TABLES
+from indelible.store.doctor.patient import log_in, transaction
+from indelible.store.doctor.structure import structure
 from indelible.store.embedded import LOGINS, SERVICE_ROLE, EmbeddedPostgres
 from indelible.store.errors import StoreError, StoreUnavailable
 from indelible.store.intake import Intake
@@ -534,6 +538,111 @@ HOLES = [
          f"{SERVICE_ROLE} may create schemas in the database"),
         {"a function in public": {""}, "a schema": {""}},
     ),
+    Hole(
+        "views and functions elsewhere",
+        ("CREATE VIEW public.v AS SELECT seq, actor_id FROM indelible.events",
+         "ALTER VIEW public.v OWNER TO indelible_searcher",
+         f"CREATE VIEW public.w AS SELECT entry FROM indelible.events_{MONTH}",
+         "ALTER VIEW public.w OWNER TO doctor_other",
+         "CREATE MATERIALIZED VIEW public.m AS SELECT * FROM indelible.events",
+         "CREATE TABLE public.t (tenant_id text REFERENCES indelible.ledgers)",
+         "CREATE TABLE public.u (n integer); CREATE RULE r AS ON INSERT TO public.u DO ALSO "
+         "SELECT count(*) FROM indelible.events",
+         "CREATE STATISTICS public.s ON tenant_id, actor_id FROM indelible.events",
+         f"CREATE FUNCTION public.f() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS "
+         f"'SELECT count(*) FROM indelible.events_{MONTH}'",
+         "CREATE FUNCTION public.g() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'",
+         "ALTER FUNCTION public.g() OWNER TO indelible_owner",
+         "CREATE FUNCTION public.h() RETURNS bigint LANGUAGE sql "
+         "BEGIN ATOMIC SELECT count(*) FROM indelible.events; END",
+         # These have nothing to do with Indelible.
+         "CREATE FUNCTION public.i() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'",
+         "CREATE VIEW public.x AS SELECT 1 AS n"),
+        ("The constraint t_tenant_id_fkey on table public.t depends on what is in the schema indelible",
+         "The function public.f() runs as postgres",
+         "The function public.h() depends on what is in the schema indelible",
+         "The materialized view public.m of postgres depends on what is in the schema indelible",
+         "The statistics object public.s depends on what is in the schema indelible",
+         "The table public.u of postgres depends on what is in the schema indelible",
+         "The view public.w of doctor_other depends on what is in the schema indelible",
+         "indelible_owner owns the function public.g()",
+         "indelible_searcher owns the view public.v"),
+    ),
+    Hole(
+        "partitions elsewhere",
+        ("CREATE TABLE public.later PARTITION OF indelible.events FOR VALUES FROM ('2131-01-01Z') TO ('2131-02-01Z')",
+         "ALTER TABLE public.later OWNER TO doctor_other",
+         "CREATE TABLE public.names (name text NOT NULL); ALTER TABLE indelible.keys INHERIT public.names"),
+        ("indelible.keys inherits from public.names",
+         "public.later, outside of the schema indelible, is a partition of indelible.events: doctor_other"),
+    ),
+    Hole(
+        "who is not stopped by privileges",
+        ("CREATE ROLE doctor_group BYPASSRLS; GRANT pg_write_all_data TO doctor_group",
+         "GRANT doctor_group TO doctor_other",
+         "CREATE ROLE doctor_copies LOGIN REPLICATION",
+         "CREATE ROLE doctor_root NOLOGIN SUPERUSER; CREATE ROLE doctor_rises LOGIN; GRANT doctor_root TO doctor_rises",
+         *(f"GRANT {power} TO doctor_other" for power in (
+             "pg_read_all_data", "pg_execute_server_program", "pg_read_server_files", "pg_write_server_files"))),
+        ("doctor_copies has REPLICATION",
+         "doctor_other has pg_execute_server_program (runs programs on the server), pg_read_all_data (reads every "
+         "table, and partitions without row security), pg_read_server_files (reads the server's files), "
+         "pg_write_server_files",
+         "doctor_other may act as doctor_group, which has BYPASSRLS (passes row security), pg_write_all_data",
+         "doctor_rises may act as doctor_root, which has SUPERUSER"),
+        {},
+        ("DROP ROLE doctor_group, doctor_copies, doctor_root, doctor_rises",
+         "REVOKE pg_read_all_data, pg_execute_server_program, pg_read_server_files, pg_write_server_files "
+         "FROM doctor_other"),
+    ),
+    Hole(
+        "columns, constraints and indexes",
+        ("ALTER TABLE indelible.tenant_settings ALTER member_access SET DEFAULT true",
+         "CREATE FUNCTION public.g(text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN $1; END'",
+         "ALTER TABLE indelible.events ALTER category SET DEFAULT public.g('x')",
+         "ALTER TABLE indelible.keys ADD CHECK (public.g(name) <> '') NOT VALID",
+         "ALTER TABLE indelible.keys DROP CONSTRAINT keys_hash_key, ALTER name DROP NOT NULL, ADD more text",
+         "CREATE INDEX evil ON indelible.signers (public.g(public_key::text))",
+         "ALTER TABLE indelible.ledgers DROP CONSTRAINT ledgers_head_check",
+         "ALTER TABLE indelible.event_personal ALTER search SET EXPRESSION AS (''::tsvector)",
+         f"DROP INDEX indelible.events_{MONTH}_by_id",
+         "ALTER TABLE indelible.revoked_tokens SET UNLOGGED"),
+        ("indelible.event_personal has the column search tsvector STORED ''::tsvector",
+         "indelible.event_personal lacks the column search tsvector STORED ((((setweight(",
+         "indelible.events has the column category text COLLATE \"C\" DEFAULT public.g('x'::text)",
+         "indelible.events lacks the column category text COLLATE \"C\"",
+         f"indelible.events_{MONTH} lacks the index UNIQUE btree (tenant_id, id): an event that is sent again",
+         "indelible.keys has the column more text",
+         "indelible.keys has the column name text",
+         "indelible.keys has the constraint CHECK ((public.g(name) <> ''::text))",
+         "indelible.keys lacks the column name text NOT NULL",
+         "indelible.keys lacks the constraint UNIQUE (hash)",
+         "indelible.ledgers lacks the constraint CHECK ((octet_length(head) = 32))",
+         "indelible.revoked_tokens is unlogged",
+         "indelible.signers has the index btree (public.g((public_key)::text))",
+         "indelible.tenant_settings has the column member_access boolean NOT NULL DEFAULT true",
+         "indelible.tenant_settings lacks the column member_access boolean NOT NULL DEFAULT false"),
+    ),
+    Hole(
+        "a function that is called on hidden rows",
+        ("ALTER FUNCTION indelible.own_personal(bigint, timestamptz) LEAKPROOF",),
+        ("The function indelible.own_personal(bigint, timestamp with time zone) is LEAKPROOF",),
+    ),
+    Hole(
+        "what comes into the schema is granted",
+        ("ALTER DEFAULT PRIVILEGES IN SCHEMA indelible GRANT SELECT ON TABLES TO PUBLIC",
+         "ALTER DEFAULT PRIVILEGES FOR ROLE doctor_other IN SCHEMA indelible GRANT EXECUTE ON FUNCTIONS "
+         "TO doctor_other",
+         "ALTER DEFAULT PRIVILEGES FOR ROLE doctor_other IN SCHEMA indelible GRANT EXECUTE ON FUNCTIONS "
+         "TO indelible_reader"),
+        ("ALTER DEFAULT PRIVILEGES gives EXECUTE on new functions of doctor_other in the schema indelible to "
+         "indelible_reader",
+         "ALTER DEFAULT PRIVILEGES gives SELECT on new tables of postgres in the schema indelible to PUBLIC"),
+    ),
+    Hole(
+        "the login starts as another role", (f"ALTER ROLE {SERVICE_ROLE} SET role = indelible_reader",),
+        (f"role is set to 'indelible_reader' for {SERVICE_ROLE}",), {}, (f"ALTER ROLE {SERVICE_ROLE} RESET role",),
+    ),
 ]  # fmt: skip
 
 
@@ -559,6 +668,105 @@ def test_each_hole_is_found_and_nothing_else(one_login: Clone, hole: Hole) -> No
     ]
     assert (shortened, succeeded(examination)) == (sorted(hole.found), hole.done)
     assert examination.exit_code == 1
+
+
+def test_the_fix_of_a_grant_gives_back_what_it_takes_along(one_login: Clone) -> None:
+    """To revoke a privilege on a table revokes it on the columns too, which the service needs."""
+    one_login.execute("GRANT SELECT ON indelible.event_personal TO indelible_writer")
+    (found,) = (check for check in one_login.examined().checks if check.grade == "hole")
+    one_login.execute(*str(found.fix).split("; "))
+    after = one_login.examined()
+    assert of(after, "hole") == []
+    assert not [said for said in of(after, "warning") if "lacks" in said]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_tables_are_made_of_is_what_the_migrations_make(installs: Installs, version: int) -> None:
+    """In the same words on each version, so that what differs was done by somebody."""
+
+    async def made(clone: Clone) -> dict[str, Counter[tuple[str, str]]]:
+        async with log_in(clone.logins) as (login,), transaction(login.connection):
+            return dict(await structure(login.connection))
+
+    with installs(version, False).clone() as clone:
+        found = asyncio.run(made(clone))
+    assert {name: found[name] for name in EXPECTED_TABLES} == {n: Counter(p) for n, p in EXPECTED_TABLES.items()}
+    for month in MONTHS:
+        assert found.pop(f"events_{month}") == found["events"] + Counter(BY_ID)
+        assert found.pop(f"event_personal_{month}") == found["event_personal"]
+    assert found.keys() == EXPECTED_TABLES.keys()
+
+
+def test_holes_on_15(installs: Installs) -> None:
+    """Where the catalogue is another one: memberships, generated columns, publications of a schema."""
+    with installs(15, False).clone() as clone:
+        clone.execute(
+            "CREATE ROLE doctor_reads LOGIN; GRANT pg_read_all_data TO doctor_reads",
+            "CREATE ROLE doctor_makes LOGIN CREATEROLE",
+            "CREATE VIEW public.v AS SELECT seq FROM indelible.events; ALTER VIEW public.v OWNER TO indelible_owner",
+            "ALTER TABLE indelible.tenant_settings ALTER member_access SET DEFAULT true",
+            "CREATE PUBLICATION doctor_p FOR TABLES IN SCHEMA indelible",
+            f"ALTER ROLE {SERVICE_ROLE} SET row_security = off",
+        )
+        try:
+            examination = clone.examined()
+        finally:
+            clone.execute("DROP ROLE doctor_reads, doctor_makes", f"ALTER ROLE {SERVICE_ROLE} RESET row_security")
+    starts = (
+        "doctor_reads has pg_read_all_data",
+        "indelible.tenant_settings has the column member_access boolean NOT NULL DEFAULT true",
+        "indelible.tenant_settings lacks the column member_access boolean NOT NULL DEFAULT false",
+        "indelible_owner owns the view public.v",
+    )
+    found = sorted(of(examination, "hole"))
+    assert [said[: len(start)] for said, start in zip(found, starts, strict=True)] == list(starts)
+    warned = of(examination, "warning")
+    assert any(said.startswith("The publication doctor_p carries tables of indelible") for said in warned)
+    assert any(said.startswith("row_security is set to 'off'") for said in warned)
+    assert any(said.startswith("doctor_makes may make roles: before PostgreSQL 16") for said in warned)
+
+
+def test_what_may_carry_rows_elsewhere_is_a_warning(one_login: Clone) -> None:
+    """So is an index that makes searches slow by its lack, a login's odd settings, and who may be let in later."""
+    one_login.execute(
+        "CREATE PUBLICATION doctor_all FOR ALL TABLES", "CREATE PUBLICATION doctor_keys FOR TABLE indelible.keys",
+        "CREATE TABLE public.t (); CREATE PUBLICATION doctor_theirs FOR TABLE public.t",
+        "CREATE SUBSCRIPTION doctor_in CONNECTION 'dbname=nowhere' PUBLICATION p WITH (connect = false)",
+        "CREATE FOREIGN DATA WRAPPER doctor_wrapper; CREATE SERVER doctor_far FOREIGN DATA WRAPPER doctor_wrapper",
+        "CREATE USER MAPPING FOR PUBLIC SERVER doctor_far",
+        "DROP INDEX indelible.events_by_action; CREATE INDEX ON indelible.keys (name)",
+        "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO indelible_reader",
+        "CREATE ROLE doctor_nobody BYPASSRLS", "CREATE SCHEMA doctor_names",
+        f"ALTER ROLE {SERVICE_ROLE} SET row_security = off",
+        f"ALTER ROLE {SERVICE_ROLE} SET search_path = pg_temp, doctor_names, public",
+    )  # fmt: skip
+    try:
+        examination = one_login.examined()
+    finally:
+        one_login.execute(
+            f"ALTER ROLE {SERVICE_ROLE} RESET ALL", "DROP ROLE doctor_nobody",
+            "ALTER SUBSCRIPTION doctor_in DISABLE", "ALTER SUBSCRIPTION doctor_in SET (slot_name = NONE)",
+            "DROP SUBSCRIPTION doctor_in",
+        )  # fmt: skip
+    assert (of(examination, "hole"), succeeded(examination), examination.exit_code) == ([], {}, 0)
+    starts = [
+        "ALTER DEFAULT PRIVILEGES gives SELECT on whatever postgres makes to indelible_reader",
+        "One login",
+        "The foreign server doctor_far has a login for everybody (PUBLIC)",
+        "The publication doctor_all carries all tables",
+        "The publication doctor_keys carries tables of indelible",
+        "The subscription doctor_in writes into this database",
+        "doctor_nobody has BYPASSRLS",
+        "indelible.events lacks the index btree (tenant_id, action, occurred_at, seq): searches take longer",
+        "indelible.keys has the index btree (name)",
+        "row_security is set to 'off' for indelible_service",
+        "search_path is set to 'pg_temp, doctor_names, public' for indelible_service: names are looked for in "
+        "doctor_names, pg_temp",
+    ]
+    found = sorted(
+        said for said in of(examination, "warning") if not said.startswith((*NOT_DURABLE, "row_security is off"))
+    )
+    assert [said[: len(start)] for said, start in zip(found, starts, strict=True)] == starts
 
 
 def test_a_login_that_takes_another_role_than_its_own(own_logins: Clone) -> None:

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from indelible.catalog import Catalog
-from indelible.event import InvalidEvent
+from indelible.event import Actor, InvalidEvent
 from indelible.ledger.disclosure import GROUPS, digest
 from indelible.store import erase as erasing
 from indelible.store.append import MissingMonth, Receipt, Rules, append
@@ -27,7 +27,7 @@ from tests.store.samples import FULL, as_superuser, raw, rows, send, take
 
 pytestmark = pytest.mark.anyio
 
-ORDER = Order("asked for by the person", "DSR-19", "Dana Office")
+ORDER = Order("asked for by the person", "DSR-19", "Dana Office", Actor(type="user", id="os:robin", name="robin"))
 ADA = {"type": "user", "id": "usr_ada", "name": "Ada", "email": "ada@example.com"}
 BOB = {"type": "user", "id": "usr_bob", "name": "Bob"}
 PAGE = {"type": "page", "id": "pag_1", "name": "Ada's page"}
@@ -210,10 +210,12 @@ async def test_the_record(
     (record,) = (await timeline(connections, View(tenant), Filter(equal={"action": ["ledger.erasure"]}))).records
     assert record.event.metadata == {
         "digests": digests, "entries": 3, "groups": ["actor", "context"], "reason": ORDER.reason, "request": "DSR-19",
+        "ordered_by": "Dana Office", "vendor_staff": True,
     }  # fmt: skip
+    assert (record.event.actor.id, record.event.source) == ("os:robin", "admin_panel")
     assert [(t.type, t.id) for t in record.event.targets] == [("user", "usr_7")]
     assert catalog.sentence(record.event) == (
-        "Dana Office erased personal data (actor and context) of user usr_7 from 3 entries (request DSR-19)"
+        "robin erased personal data (actor and context) of user usr_7 from 3 entries (request DSR-19)"
     )
 
 

@@ -30,7 +30,7 @@ from indelible.store.intake import Intake
 from indelible.store.migrate import migrate, migrations
 from indelible.store.read import Filter, event, timeline
 from indelible.store.sealing import Record
-from indelible.store.session import Connection, Logins, Pool
+from indelible.store.session import Connection, Logins, Pool, Role
 from indelible.store.session import Database as Connections
 from indelible.store.verify import verify
 from indelible.store.view import View
@@ -180,7 +180,7 @@ class Load:
     async def hang_up(self, tenant: str, _member: str) -> None:
         """A process that is killed in the middle of a transaction, as PgBouncer sees it."""
         connection = await psycopg.AsyncConnection.connect(self.behind.url(), autocommit=True)
-        await connection.execute(session._begin("reader", tenant, None, timedelta(seconds=1)))
+        await connection.execute(session._begin("reader", tenant, None, timedelta(seconds=1), timedelta(seconds=1)))
         if random.random() < 0.5:
             connection.pgconn.send_query(b"SELECT pg_sleep(0.05)")
             connection.pgconn.flush()
@@ -347,16 +347,16 @@ async def test_what_is_set_before_the_transaction_crosses(
     """Settings in a round trip of their own are some other client's by the time the transaction begins. Without a
     pooler this would work, and no other test would tell."""
 
-    async def mutant(_: Connections, pool: Pool, text: bytes) -> Connection:
+    async def mutant(opened: Connections, role: Role, text: bytes) -> tuple[Connection, object]:
         of_transaction, *given = text.split(b'; SET LOCAL "indelible"')
-        connection = await pool.getconn()
+        connection = await opened.pools[opened.logins.of(role)].getconn()
         for each in given:
             await connection.execute(b'SET "indelible"' + each)
-        await connection.execute(of_transaction.partition(b"; SET LOCAL indelible.tenant_id")[0])
-        return connection
+        began = await connection.execute(of_transaction.partition(b"; SET LOCAL indelible.tenant_id")[0])
+        return connection, began
 
     async with load(behind, catalog) as running:
-        monkeypatch.setattr(Connections, "_begun", mutant)
+        monkeypatch.setattr(Connections, "_sent", mutant)
         await running.run(SECONDS, running.read_whatever_there_is)
         assert running.crossed
 

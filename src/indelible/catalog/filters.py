@@ -43,9 +43,7 @@ def _plural(one: str, many: str | None = None) -> Filter:
 
 
 def _list(most: str = "3") -> Filter:
-    if not re.fullmatch("[1-9]", most):
-        raise ValueError("the filter list takes a number from 1 to 9: {metadata.scopes|list:5}")
-    limit = int(most)
+    limit = _most("list", most)
 
     def listed(value: object) -> str | None:
         return text.enumerate_(value if isinstance(value, list | tuple) else [value], limit)
@@ -53,13 +51,29 @@ def _list(most: str = "3") -> Filter:
     return listed
 
 
-def _worded(change: Callable[[str], str]) -> Callable[[], Filter]:
-    def apply(value: object) -> str | None:
-        if isinstance(value, list | tuple):
-            return text.enumerate_([change(v) if isinstance(v, str) else v for v in value])
-        return change(value) or None if isinstance(value, str) else text.plain(value)
+def _pairs(most: str = "3") -> Filter:
+    limit = _most("pairs", most)
+    return lambda value: text.pairs(value, limit) if isinstance(value, dict) else None
 
-    return lambda: apply
+
+def _worded(name: str, change: Callable[[str], str]) -> Callable[..., Filter]:
+    def make(most: str = "3") -> Filter:
+        limit = _most(name, most)
+
+        def apply(value: object) -> str | None:
+            if isinstance(value, list | tuple):
+                return text.enumerate_([change(v) if isinstance(v, str) else v for v in value], limit)
+            return change(value) or None if isinstance(value, str) else text.plain(value)
+
+        return apply
+
+    return make
+
+
+def _most(name: str, given: str) -> int:
+    if not re.fullmatch("[1-9]", given):
+        raise ValueError(f"the filter {name} takes a number from 1 to 9: {{metadata.scopes|{name}:5}}")
+    return int(given)
 
 
 def _quote() -> Filter:
@@ -99,6 +113,10 @@ def _when(expected: str, shown: str) -> Filter:
     return decide
 
 
+def _absent(shown: str = "") -> Filter:
+    return lambda value: None if text.plain(value) or (isinstance(value, dict) and value) else shown
+
+
 def _integer(value: object) -> int | None:
     if isinstance(value, bool):
         return None
@@ -115,11 +133,13 @@ FILTERS: dict[str, tuple[Callable[..., Filter], int, int, str]] = {
     "default": (_default, 1, 1, "{metadata.name|default:a document}"),
     "plural": (_plural, 1, 2, "{metadata.records|plural:record} or {metadata.people|plural:person:people}"),
     "list": (_list, 0, 1, "{metadata.scopes|list} or {metadata.scopes|list:5}"),
-    "label": (_worded(text.label), 0, 0, "{metadata.role|label}"),
-    "words": (_worded(text.words), 0, 0, "{metadata.method|words}"),
+    "pairs": (_pairs, 0, 1, "{metadata.filters|pairs} or {metadata.filters|pairs:5}"),
+    "label": (_worded("label", text.label), 0, 1, "{metadata.role|label} or {metadata.roles|label:5}"),
+    "words": (_worded("words", text.words), 0, 1, "{metadata.method|words} or {metadata.methods|words:5}"),
     "quote": (_quote, 0, 0, "{metadata.query|quote}"),
     "duration": (_duration, 0, 0, "{metadata.duration_seconds|duration}"),
     "date": (_date, 0, 0, "{metadata.expires_at|date}"),
     "when": (_when, 2, 2, "{metadata.mfa_used|when:true:with MFA}"),
+    "absent": (_absent, 0, 1, "{metadata.expires_at|absent:for good} or {metadata.expires_at|absent}"),
 }
 """Each filter's maker, the fewest and the most arguments it takes, and how it is written."""

@@ -18,7 +18,9 @@ critical: someone should look at it now."""
 
 FieldType = Literal["string", "integer", "number", "boolean", "timestamp", "list", "map"]
 
-Line = Annotated[str, Meta(min_length=1, max_length=400, pattern=r"^\S[^\x00-\x1f]*\Z")]
+_ONE_LINE = r"^\S[^\x00-\x1f]*\Z"
+Line = Annotated[str, Meta(min_length=1, max_length=400, pattern=_ONE_LINE)]
+Sentence = Annotated[str, Meta(min_length=1, max_length=1000, pattern=_ONE_LINE)]
 
 
 class FieldSpec(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -44,13 +46,13 @@ class ActionSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
 
     name: str
     title: Line
-    sentence: Line
+    sentence: Sentence
     operation: Operation
     category: Category
     severity: Severity = "info"
     description: Annotated[str, Meta(max_length=1000)] = ""
-    failed: Line | None = None
-    denied: Line | None = None
+    failed: Sentence | None = None
+    denied: Sentence | None = None
     outcome: Literal["success", "failure", "denied"] = "success"
     metadata: dict[str, FieldSpec] = {}
     changes: dict[str, FieldSpec] = {}

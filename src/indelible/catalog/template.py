@@ -51,7 +51,7 @@ class TemplateError(ValueError):
 def compile_template(source: str, metadata: Mapping[str, FieldSpec], changes: Collection[str]) -> Template:
     """The template in `source`, which may name the fields declared. Raises `TemplateError`."""
     parser = _Parser(source, metadata, changes)
-    parts = parser.sequence(depth=0)
+    parts = parser.sequence(depth=0, first=True)
     if not parser.solid:
         raise TemplateError(1, "nothing is left of it when its sections vanish; write words outside of [ ]")
     render = _concatenate(parts)
@@ -101,8 +101,11 @@ class _Parser:
     solid: bool = False
     """Whether something is sure to be shown."""
 
-    def sequence(self, depth: int) -> list[str | Part]:
-        """Parts up to the end of the template, or of the alternative when `depth` is above 0."""
+    def sequence(self, depth: int, *, first: bool) -> list[str | Part]:
+        """Parts up to the end of the template, or of the alternative when `depth` is above 0.
+
+        `first` where nothing stands before them.
+        """
         parts: list[str | Part] = []
         while match := _TOKEN.match(self.source, self.at):
             token, start = match[0], self.at
@@ -110,9 +113,9 @@ class _Parser:
                 break
             self.at = match.end()
             if token == "{":  # noqa: S105
-                parts.append(self._field(start, depth))
+                parts.append(self._field(start, depth, first=first and not parts))
             elif token == "[":  # noqa: S105
-                parts.append(self._alternatives(start, depth))
+                parts.append(self._alternatives(start, depth, first=first and not parts))
             elif opening := {"}": "{", "]": "["}.get(token):
                 literal = "}}" if opening == "{" else "{]}"
                 raise TemplateError(start + 1, f"this {token} closes nothing; write {opening} before it, or {literal}")
@@ -121,19 +124,19 @@ class _Parser:
                 self.solid = self.solid or (not depth and bool(token.strip(" .,:;()'-")))
         return parts
 
-    def _alternatives(self, start: int, depth: int) -> Part:
+    def _alternatives(self, start: int, depth: int, *, first: bool) -> Part:
         if depth == 4:
             raise TemplateError(start + 1, "sections are nested too deeply; four levels are allowed")
         found = []
         while True:
-            found.append(_concatenate(self.sequence(depth + 1)))
+            found.append(_concatenate(self.sequence(depth + 1, first=first)))
             if self.at >= len(self.source):
                 raise TemplateError(start + 1, "this [ is never closed; write ] after the section, or {[}")
             self.at += 1
             if self.source[self.at - 1] == "]":
                 return _section(found)
 
-    def _field(self, start: int, depth: int) -> Part:
+    def _field(self, start: int, depth: int, *, first: bool) -> Part:
         end = self.source.find("}", self.at)
         inside = self.source[self.at : end]
         if end < 0 or "{" in inside:
@@ -143,7 +146,7 @@ class _Parser:
         calls = [call.split(":") for call in pipeline]
         try:
             filters = [make_filter(name, arguments) for name, *arguments in calls]
-            get, text = self._path(path, first=start == 0)
+            get, text = self._path(path, first=first)
             _check_order([name for name, *_ in calls], path, text=text)
         except ValueError as error:
             raise TemplateError(start + 2, str(error)) from None

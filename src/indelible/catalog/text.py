@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
-__all__ = ["clean", "duration", "enumerate_", "label", "person", "plain", "plural", "quoted", "thing", "words"]
+__all__ = ["clean", "duration", "enumerate_", "label", "pairs", "person", "plain", "plural", "quoted", "thing", "words"]
 
 LIMIT = 80
 """The longest value shown, in characters."""
@@ -104,6 +104,22 @@ def thing(name: str | None) -> str | None:
     if not shown:
         return None
     return quoted(shown) if " " in shown or _AMBIGUOUS.search(shown) else shown
+
+
+def pairs(values: Mapping[str, object], most: int) -> str | None:
+    """ "action user.joined; outcome denied"; beyond `most` of them "… and 2 more"."""
+    found = []
+    for name, value in values.items():
+        items = [shown for v in (value if isinstance(value, list | tuple) else [value]) if (shown := _item(v))]
+        if items:
+            found.append(f"{words(name)} {join(items)}")
+    if len(found) > most:
+        return f"{'; '.join(found[:most])} and {len(found) - most:,} more"
+    return "; ".join(found) or None
+
+
+def _item(value: object) -> str | None:
+    return thing(value) if isinstance(value, str) else None if isinstance(value, list | tuple) else plain(value)
 
 
 def enumerate_(values: Iterable[object], most: int = 3) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import UNSET
 
-from indelible.catalog.text import clean, join, label, person, plain, spell, split_words, thing, words
+from indelible.catalog.text import clean, join, label, person, plain, quoted, spell, split_words, thing, words
 from indelible.event import Actor, Change, Event, Impersonator, Target
 
 __all__ = [
@@ -40,7 +40,7 @@ def call_actor(actor: Actor, *, first: bool = True) -> str:
             name = thing(actor.name) or thing(actor.id)
             called = _capital(f"system {name}" if name else "system" if first else "the system", first)
         case "api_key":
-            name = thing(actor.name) or person(actor.email) or thing(actor.id)
+            name = _in_quotes(actor.name) or person(actor.email) or thing(actor.id)
             called = f"API key {name}" if name else _capital("an API key", first)
     if actor.impersonator is not None:
         return f"{_capital(_call_agent(actor.impersonator), first)} (as {called})"
@@ -61,13 +61,21 @@ def call_target(target: Target) -> str:
     if is_person(target) and (called := person(target.name)):
         return called
     kind = kind_of(target)
-    name = thing(target.name) or thing(target.id)
+    name = name_target(target) or thing(target.id)
     return f"{kind} {name}" if name else with_article(kind)
 
 
 def name_target(target: Target) -> str | None:
     """The target's name alone."""
+    if target.type == "api_key":
+        return _in_quotes(target.name)
     return person(target.name) if is_person(target) else thing(target.name)
+
+
+def _in_quotes(name: str | None) -> str | None:
+    """The name of a key: people call them by any word, such as “empty” or “of”."""
+    shown = clean(name) if name else ""
+    return quoted(shown) if shown else None
 
 
 def call_targets(targets: Iterable[Target]) -> str | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from indelible.cli.recording import operator, recorded
 from indelible.cli.serve import environment_here
 from indelible.event import Target, Timestamp
 from indelible.server.keys import MAX_OVERLAP, KeyInfo, as_long_as, check_name, end_of, granted
+from indelible.server.listing import is_tenant_id
 from indelible.server.problems import Problem
 from indelible.server.spans import span
 from indelible.settings import Environment, Settings
@@ -69,6 +71,8 @@ def create(
     scopes = _scopes(scope or [])
     _checked("--name", check_name, name)
     expires_at = _end(expires, now)
+    if tenant is not None:
+        _checked("--tenant", _check_tenant, tenant)
 
     async def make(here: _Here) -> tuple[Key, str]:
         if tenant is not None and not await ledgers(here.opened, tenant=tenant):
@@ -210,6 +214,18 @@ def _scopes(given: list[str]) -> frozenset[str]:
     return frozenset(given)
 
 
+def _check_tenant(tenant: str) -> None:
+    if not is_tenant_id(tenant):
+        raise ValueError(
+            f"{tenant!r}: an id is 1 to 128 letters, digits or . _ : @ ~ + -, starting with a letter or digit"
+        )
+    if tenant == OPERATOR:
+        raise ValueError(
+            f"{OPERATOR} is the service's own ledger, for which there are no keys; leave --tenant out, and give "
+            "--scope events:read and keys:manage"
+        )
+
+
 def _end(expires: str | None, now: datetime) -> datetime | None:
     if expires is None:
         return None
@@ -217,6 +233,13 @@ def _end(expires: str | None, now: datetime) -> datetime | None:
         moment, lasting = msgspec.convert(expires, Timestamp), None
     except msgspec.ValidationError:
         moment, lasting = None, expires
+        if re.fullmatch(r"[0-9]{7,}[mhdw]", expires):
+            fail("--expires is further away than 100 years")
+        if not re.fullmatch(r"[0-9]+[mhdw]", expires):
+            fail(
+                "--expires must be a span of time from now, such as 24h, 90d or 2w, or an RFC 3339 time with an "
+                "offset, such as 2027-11-21T00:00:00Z"
+            )
     return _checked("--expires", lambda _: end_of(moment, lasting, now), expires)
 
 
@@ -240,8 +263,16 @@ def _show_made(key: Key, text: str, *, as_json: bool) -> None:
         return
     say(text)
     ends = "does not expire" if key.expires_at is None else f"ends on {_minute(key.expires_at)}"
-    note(f"{key.name} ({key.key_id}) opens {key.tenant_id or 'every tenant'} and {ends}.")
+    note(f"{key.name} ({key.key_id}) {_may(key)} and {ends}.")
+    if not key.scopes:
+        note("Scopes cannot be added later: revoke it, and make one with --scope, such as --scope events:write.")
     note("This is the only time that the key is shown.")
+
+
+def _may(key: Key) -> str:
+    if not key.scopes:
+        return "may do nothing, as it has no scope,"
+    return f"opens {key.tenant_id or 'every tenant'} for {', '.join(sorted(key.scopes))}"
 
 
 def _line(key: Key) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +14,9 @@ import typer
 from indelible.cli.output import fail, note
 from indelible.settings import Settings
 from indelible.store.embedded import LOGINS, SERVICE_ROLE, EmbeddedPostgres
-from indelible.store.errors import StoreError, StoreUnavailable
+from indelible.store.errors import NoConnection, RoleNotGranted, StoreError, StoreUnavailable
 from indelible.store.migrate import migrate, unapplied
-from indelible.store.session import Database, Logins
+from indelible.store.session import Database, Logins, Role
 
 __all__ = ["DataDir", "Found", "as_environment", "connected", "database", "migrate_external", "when_ready"]
 
@@ -24,6 +24,9 @@ T = TypeVar("T")
 
 _PATIENCE = 60.0
 """Seconds: a service and its database often start together."""
+
+_PATIENCE_WITH_LOGINS = 5.0
+"""Seconds, where PostgreSQL is there and a login is refused."""
 
 DataDir = Annotated[
     Path,
@@ -61,29 +64,48 @@ def database(settings: Settings, data_dir: Path, *, create: bool = False) -> Ite
 
 
 @asynccontextmanager
-async def connected(logins: Logins, *, size: int = 1) -> AsyncIterator[Database]:
-    """Connections to a database that is up to date. Raises `StoreError` for one that is not."""
+async def connected(logins: Logins, *, size: int = 1, roles: Collection[Role] = ()) -> AsyncIterator[Database]:
+    """Connections to a database that is up to date, in which each of `roles` may be taken. Raises `StoreError`."""
     async with Database.open(logins, size=size) as opened:
-        if missing := await unapplied(opened):
-            raise StoreError(f"the database is not up to date ({', '.join(missing)}): run `indelible migrate`")
+        try:
+            if missing := await unapplied(opened):
+                raise StoreError(f"the database is not up to date ({', '.join(missing)}): run `indelible migrate`")
+            if roles:
+                await opened.check(roles)
+        except NoConnection as error:
+            raise StoreUnavailable(error.in_full()) from error
         yield opened
 
 
-async def when_ready(opened: Database, work: Callable[[], Awaitable[T]]) -> T:
+async def when_ready(opened: Database, work: Callable[[], Awaitable[T]], *, roles: Collection[Role] = ()) -> T:
     """Does `work` once PostgreSQL is there, for which it waits up to a minute; anew where PostgreSQL goes away again.
 
-    Ends the command where the database is not up to date. Raises `StoreError`.
+    Ends the command where the database is not up to date. Raises `StoreError`, also where one of `roles` cannot be
+    taken.
     """
-    deadline = time.monotonic() + _PATIENCE
+    started = time.monotonic()
+    there: float | None = None  # since when PostgreSQL is, as control sees it
     while True:
+        up_to_date = False
         try:
             if missing := await unapplied(opened):
                 fail(f"the database is not up to date ({', '.join(missing)}): run `indelible migrate`")
+            up_to_date = True
+            if roles:
+                await opened.check(roles)
             return await work()
+        except RoleNotGranted:
+            raise
         except StoreUnavailable as error:
-            if time.monotonic() > deadline:
-                raise StoreError(f"{error}; gave up after {_PATIENCE:.0f} s") from error
-            note(f"Waiting for the database: {error}")
+            now = time.monotonic()
+            there = (there or now) if up_to_date else None
+            said = error.in_full() if isinstance(error, NoConnection) else str(error)
+            of_login = isinstance(error, NoConnection) and there is not None
+            if of_login and now - (there or now) > _PATIENCE_WITH_LOGINS:
+                raise StoreError(f"{said}; gave up after {_PATIENCE_WITH_LOGINS:.0f} s") from error
+            if now - started > _PATIENCE:
+                raise StoreError(f"{said}; gave up after {_PATIENCE:.0f} s") from error
+            note(f"Waiting for the database: {said}")
             await asyncio.sleep(1)
 
 

@@ -89,7 +89,11 @@ def _checks(settings: Settings) -> Iterator[Check]:
             "Unset it a quarter of an hour after the change.",
         )  # fmt: skip
     if not (settings.viewer_secret or settings.viewer_secret_file):
-        yield Check(area, "note", "INDELIBLE_VIEWER_SECRET is not set here: there are no viewer tokens.")
+        yield Check(
+            area,
+            "note",
+            "INDELIBLE_VIEWER_SECRET is not set here; the service needs it for viewer tokens.",
+        )
     if not _is_loopback(settings.host):
         yield Check(
             area, "note", f"INDELIBLE_HOST is {settings.host}: the service is reached from outside, in plain HTTP.",

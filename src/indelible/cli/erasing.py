@@ -13,6 +13,7 @@ import typer
 from indelible.catalog import Catalog
 from indelible.cli.database import DataDir, connected, database
 from indelible.cli.output import Progress, fail, note, say
+from indelible.cli.recording import operator
 from indelible.cli.selecting import selected
 from indelible.ledger.disclosure import GROUPS
 from indelible.settings import Settings
@@ -20,7 +21,7 @@ from indelible.store.append import Rules
 from indelible.store.erase import DEFAULT_GROUPS, By, Erased, Order, Plan, Selection
 from indelible.store.erase import erase as erase_selected
 from indelible.store.erase import plan as plan_erasure
-from indelible.store.session import Logins
+from indelible.store.session import Logins, Role
 
 __all__ = ["erase"]
 
@@ -50,7 +51,9 @@ def erase(
     request: Annotated[
         str | None, typer.Option(help="The number of the request, such as DSR-19; kept for good.", metavar="ID")
     ] = None,
-    by: Annotated[str | None, typer.Option(help="Who ordered it; kept for good.", metavar="NAME")] = None,
+    by: Annotated[
+        str | None, typer.Option(help="Who ordered it, besides your login; kept for good.", metavar="NAME")
+    ] = None,
     since: Annotated[
         str | None, typer.Option(help="Of events from then on: RFC 3339, or back from now (30m, 24h, 7d, 2w).")
     ] = None,
@@ -68,7 +71,7 @@ def erase(
     Exit code 0: done, or nothing was left to do; 2: it could not be done.
     """
     selection = _selection(actor, target, event, groups, tenant, since, until)
-    order = Order(_text("--reason", reason), _optional("--request", request), _optional("--by", by))
+    order = Order(_text("--reason", reason), _optional("--request", request), _optional("--by", by), operator())
     settings = Settings.from_env(os.environ)
     with database(settings, data_dir) as found:
         planned, erased = asyncio.run(_run(found.logins, settings, tenant, selection, order, yes=yes))
@@ -82,7 +85,8 @@ async def _run(
     logins: Logins, settings: Settings, tenant: str, selection: Selection, order: Order, *, yes: bool
 ) -> tuple[Plan, Erased | None]:
     rules = Rules(Catalog.load(settings.catalog), host=settings.ledger_host)
-    async with connected(logins, size=2) as opened:
+    roles: list[Role] = ["reader", "keeper"] if yes else ["reader"]
+    async with connected(logins, size=2, roles=roles) as opened:
         progress = Progress(f"looking through {tenant}", " entries")
         planned = await plan_erasure(opened, tenant, selection, progress=progress)
         progress.close()

@@ -11,6 +11,7 @@ import typer
 from indelible.catalog import Catalog
 from indelible.cli.database import DataDir, Found, as_environment, database, migrate_external, when_ready
 from indelible.cli.output import fail, note, say
+from indelible.server.health import ROLES
 from indelible.server.logs import configure_logs
 from indelible.server.run import CannotListen, end_with_parent, free_address, public_address, run
 from indelible.server.tokens import viewer_secrets
@@ -96,7 +97,7 @@ async def _prepare(logins: Logins, settings: Settings) -> str | None:
     """Waits for the database, and returns the bootstrap key if one had to be made."""
     async with Database.open(logins, size=1) as opened:
         try:
-            return await when_ready(opened, lambda: bootstrap_key(opened, settings))
+            return await when_ready(opened, lambda: bootstrap_key(opened, settings), roles=ROLES)
         except KeyHasEnded as error:
             # Who revokes a key that leaked must not bring the service down with it.
             note(f"INDELIBLE_ADMIN_KEY opens nothing: {error}. Unset it, or choose another one.")

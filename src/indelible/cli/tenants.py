@@ -15,6 +15,7 @@ from indelible.cli.recording import recorded
 from indelible.event import TenantId
 from indelible.server.tenants import SettingsChange, changes_of
 from indelible.settings import Settings
+from indelible.store.access import OPERATOR
 from indelible.store.append import Rules
 from indelible.store.appender import Appender
 from indelible.store.session import Database, Logins
@@ -51,6 +52,8 @@ def create(tenant: Annotated[str, typer.Argument()], data_dir: DataDir = Path(".
         msgspec.convert(tenant, TenantId)
     except msgspec.ValidationError:
         fail(f"TENANT {tenant!r}: 1 to 128 letters, digits or . _ : @ ~ + -, starting with a letter or digit")
+    if tenant == OPERATOR:
+        fail(f"TENANT {OPERATOR} is the service's own ledger, which it opens itself; give the id of a customer")
     with database(settings, data_dir) as found:
         made = asyncio.run(_create(found.logins, settings, tenant))
     say(f"The ledger of {tenant} is open." if made else f"The ledger of {tenant} was open already.")

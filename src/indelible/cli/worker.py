@@ -127,7 +127,7 @@ async def _prepare(opened: Database, archive: Archive | None) -> None:
     async def nothing() -> None:
         pass
 
-    await when_ready(opened, nothing)
+    await when_ready(opened, nothing, roles=("signer", "writer", "reader"))
     if archive is None:
         return
     try:

@@ -1,27 +1,35 @@
 """Request bodies: read to a limit, unpacked to one, and as the JSON that they have to be."""
 
+import asyncio
 import re
 import zlib
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 from litestar import Request
 from litestar.types import Receive
 from msgspec import inspect
 
+from indelible.server.gate import admit_again
 from indelible.server.problems import ErrorDetail, Problem
+from indelible.store.epoch import EPOCH_AGE
 
-__all__ = ["MAX_JSON_BYTES", "invalid_body", "read_body", "read_json"]
+__all__ = ["MAX_JSON_BYTES", "PATIENCE", "invalid_body", "read_body", "read_json"]
 
 MAX_JSON_BYTES = 64 * 1024
 """The largest body of a request that manages something."""
 
 _T = TypeVar("_T", bound=msgspec.Struct)
 
+PATIENCE: Final = 30.0
+"""Seconds that a body may take to arrive. Whoever sends it is known by what was good when its headers came."""
+
 _LONGEST_NAME = 100
+
+_SAYS = {"/tenant_id": "must be 1 to 128 letters, digits or . _ : @ ~ + -, the first a letter or digit"}
 
 _MESSAGE = re.compile(r"(.*?)(?: - at `\$((?:\.[\w-]+|\[(?:\d+|\.\.\.)\])*)`)?", re.DOTALL)
 """Of msgspec: what is wrong, and perhaps where. `[...]` is some key of a mapping."""
@@ -37,16 +45,18 @@ async def read_json(
     """The body as `model`, a Struct that forbids fields it does not know.
 
     `says` has, by pointer, what a field must be, where its type does not say it to people. Nothing is as good as {}
-    where it `may_be_empty`. Raises `Problem` 400 `malformed_json` where it is no JSON, 422 `invalid_body` with a
-    pointer to the field that is wrong, and what `read_body` does.
+    where it `may_be_empty`. Where it was long in coming the caller is admitted again: take them from the request's
+    state afterwards. Raises `Problem` 400 `malformed_json` where it is no JSON, 422 `invalid_body` with a pointer to
+    the field that is wrong, and what `read_body` and `admit_again` do.
     """
     raw = await read_body(dict(request.scope["headers"]), request.receive, limit=MAX_JSON_BYTES)
+    await admit_again(request, after=EPOCH_AGE)
     if may_be_empty and not raw.strip():
         raw = b"{}"
     try:
         found: _T = _decoder(model).decode(raw)
     except msgspec.ValidationError as error:
-        raise invalid_body(_explain(str(error), model, says or {})) from None
+        raise invalid_body(_explain(str(error), model, {**_SAYS, **(says or {})})) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         detail = f"it is no JSON: {error}" if raw else "it is empty"
         raise Problem(400, "malformed_json", f"the body must be a JSON object; {detail}") from None
@@ -62,14 +72,30 @@ def invalid_body(*errors: ErrorDetail) -> Problem:
     return Problem(422, "invalid_body", detail, errors)
 
 
-async def read_body(headers: Mapping[bytes, bytes], receive: Receive, *, limit: int) -> bytes:
-    """The body, of at most `limit` bytes, packed (gzip) or not. Raises `Problem` 400, 413 or 415."""
+async def read_body(
+    headers: Mapping[bytes, bytes], receive: Receive, *, limit: int, patience: float = PATIENCE
+) -> bytes:
+    """The body, of at most `limit` bytes, packed (gzip) or not, all of which has to be there in `patience` seconds.
+
+    Raises `Problem` 400, 408, 413 or 415.
+    """
     encoding = headers.get(b"content-encoding", b"identity").strip().lower()
     if encoding not in {b"identity", b"gzip"}:
         raise Problem(415, "unsupported_encoding", "Content-Encoding must be gzip, or absent")
     declared = headers.get(b"content-length", b"")
     if declared.isdigit() and int(declared) > limit:
         raise _too_large(limit)
+    try:
+        async with asyncio.timeout(patience):
+            body = await _whole(receive, limit)
+    except TimeoutError:
+        detail = f"the body was not all there after {patience:g} seconds; send it again, at once"
+        # RFC 9110 section 15.5.9: what is still to come is not waited for.
+        raise Problem(408, "body_too_slow", detail, headers={"connection": "close"}) from None
+    return _unpack(body, limit) if encoding == b"gzip" else body
+
+
+async def _whole(receive: Receive, limit: int) -> bytes:
     parts = []
     size = 0
     while True:
@@ -82,9 +108,7 @@ async def read_body(headers: Mapping[bytes, bytes], receive: Receive, *, limit: 
             if size > limit:
                 raise _too_large(limit)
             if not message["more_body"]:
-                break
-    body = b"".join(parts)
-    return _unpack(body, limit) if encoding == b"gzip" else body
+                return b"".join(parts)
 
 
 def _unpack(packed: bytes, limit: int) -> bytes:

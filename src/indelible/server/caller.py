@@ -7,9 +7,13 @@ from uuid import UUID
 
 from indelible.event import Actor
 from indelible.server.problems import ErrorDetail, Problem
+from indelible.store.access import OPERATOR
 from indelible.store.view import ALL_PARTS, Column, Part, View
 
 __all__ = ["Caller"]
+
+_OPERATORS = frozenset({"keys:manage", "tenants:manage"})
+"""Who has one of these, and is bound to no tenant, reads the operator's own ledger: of what they manage it tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,10 @@ class Caller:
     """Of the viewer token that they hold; None for a key."""
     expires_at: datetime | None = None
     """Of the key or the token."""
+    issuer: UUID | None = None
+    """The key that the viewer token was issued with; None for a key."""
+    issuer_expires_at: datetime | None = None
+    """When that key ends."""
     member: str | None = None
     """The person whose own events alone they see."""
     equal: Mapping[Column, Sequence[str]] = field(default_factory=dict)
@@ -41,11 +49,26 @@ class Caller:
         """One text for each key, and for each person who holds viewer tokens: limits count by it."""
         return f"key:{self.key_id}" if self.key_id else f"viewer:{self.tenant}:{self.actor.id}"
 
+    @property
+    def maker(self) -> UUID | None:
+        """The key without which they may do nothing: their own, or the one that their viewer token came from."""
+        return self.key_id or self.issuer
+
     def tenant_for(self, asked: str | None) -> str:
         """The tenant that a request is about. Raises `Problem` 403 and 422.
 
         The answer for another tenant is one and the same, whether there is such a tenant or not.
         """
+        tenant = self._tenant_for(asked)
+        if tenant == OPERATOR and (self.tenant is not None or not self.scopes & _OPERATORS):
+            detail = (
+                f"{OPERATOR} is the operator's own ledger; it takes a key of the vendor's own with keys:manage or "
+                "tenants:manage"
+            )
+            raise Problem(403, "operators_ledger", detail)
+        return tenant
+
+    def _tenant_for(self, asked: str | None) -> str:
         if self.tenant is None:
             if asked is None:
                 detail = "is required: a query is always one tenant's"

@@ -18,7 +18,7 @@ _MAX_REMEMBERED = 10_000
 _PATIENCE = 5.0
 """Seconds, when the service ends, in which what waits is still recorded."""
 
-_Key = tuple[str, str, str | None, str]
+_Key = tuple[str, str, str | None, str, str]
 
 
 class Denials:
@@ -36,7 +36,8 @@ class Denials:
     def put(self, event: Event, code: str) -> None:
         """Takes the same time whatever tenant there is or is not: nothing is looked up here."""
         now = asyncio.get_running_loop().time()
-        key = (event.tenant_id, event.actor.type, event.actor.id, code)
+        reason = str(event.metadata.get("reason", ""))
+        key = (event.tenant_id, event.actor.type, event.actor.id, code, reason)
         if now - self._seen.get(key, -WINDOW.total_seconds()) < WINDOW.total_seconds() or self._is_full():
             return
         self._seen.pop(key, None)

@@ -4,14 +4,17 @@ A route is declared with `needs="events:read"`, the scope, or with `needs=OPEN`;
 the application is made. So none can be forgotten.
 """
 
+import asyncio
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 from urllib.parse import parse_qsl
+from uuid import UUID
 
 import msgspec
+from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
 from litestar.routes.base import BaseRoute
@@ -28,13 +31,14 @@ from indelible.server.query import TENANT
 from indelible.server.tokens import BadToken, Claims, ViewerTokens
 from indelible.server.trail import Trail
 from indelible.settings import Settings
-from indelible.store.keys import SCOPES, Key
+from indelible.store.access import OPERATOR
+from indelible.store.keys import SCOPES, Key, get_key
 from indelible.store.revoked import Revocations, revocations
 from indelible.store.session import Database
 from indelible.store.tenant_settings import TenantSettings, settings_of
 from indelible.store.view import ALL_PARTS
 
-__all__ = ["OPEN", "Gate", "admit", "check_routes"]
+__all__ = ["OPEN", "Gate", "admit", "admit_again", "check_routes", "clock"]
 
 OPEN: Final = "open"
 """For whoever comes: what says nothing about any tenant."""
@@ -60,23 +64,30 @@ class Gate:
         self._memory = memory
         self._keyring = Keyring(database, memory, settings.environment)
         self._last_use = LastUse(database)
+        self._issuers: dict[UUID, Key] = memory.shelf()
         self._revocations: dict[str, Revocations] = memory.shelf()
         self._tenants: dict[str, TenantSettings] = memory.shelf()
 
     async def admit(self, scope: HTTPScope, needs: str) -> Caller:
         """Who calls, with the scope `needs`. Raises `Problem` 401, 403 or 429, and `StoreUnavailable`."""
+        return await self.allow(scope, await self.know(scope), needs)
+
+    async def know(self, scope: HTTPScope) -> Caller:
+        """Who calls, whatever they may. Raises `Problem` 401 or 429, and `StoreUnavailable`."""
         text = bearer(scope["headers"])
         if not text:
             raise self._unknown(scope, None, is_absent=text is None)
         try:
             if _TOKEN.fullmatch(text):
-                caller = await self._by_token(text)
-            else:
-                caller = await self._by_key(text, client_address(scope, self._settings.trusted_proxies))
+                return await self._by_token(text)
+            return await self._by_key(text, client_address(scope, self._settings.trusted_proxies))
         except BadKey as error:
             raise self._unknown(scope, _of_key(error.key) if error.key else None, str(error)) from None
         except BadToken as error:
             raise self._unknown(scope, _of_token(error.claims) if error.claims else None, str(error)) from None
+
+    async def allow(self, scope: HTTPScope, caller: Caller, needs: str) -> Caller:
+        """The caller, who holds the scope `needs`. Raises `Problem` 403, and `StoreUnavailable`."""
         if caller.member is not None:
             caller = await self._as_member(scope, caller)
         if needs not in caller.scopes:
@@ -84,10 +95,14 @@ class Gate:
             headers = {"www-authenticate": f'{_REALM}, error="insufficient_scope", scope="{needs}"'}
             problem = Problem(403, "missing_scope", f"{said} lacks the scope {needs}", headers=headers)
             raise self.refuse(scope, caller, problem)
-        if caller.tenant is not None:
-            for named in _tenants_named(scope):
+        for named in _tenants_named(scope):
+            if caller.tenant is not None or named == OPERATOR:
                 self.tenant_for(scope, caller, named)
         return caller
+
+    def ended(self, scope: HTTPScope, caller: Caller) -> Problem:
+        """401 for whose key ended while their request was under way."""
+        return self._unknown(scope, caller, "the key was revoked, or expired, while this was being done")
 
     def tenant_for(self, scope: HTTPScope, caller: Caller, asked: str | None) -> str:
         """As `Caller.tenant_for`, and a refusal goes on record."""
@@ -120,7 +135,11 @@ class Gate:
         revoked = await self._memory.get(self._revocations, tenant, lambda: revocations(self._database, tenant))
         if revoked is None or revoked.cover(claims.jti, claims.sub, claims.issued_at):
             raise BadToken("the token was revoked", claims)
-        return _of_token(claims)
+        name = claims.iss_key
+        issuer = await self._memory.get(self._issuers, name, lambda: get_key(self._database, name))
+        if issuer is None or not issuer.is_active(datetime.now(UTC)):
+            raise BadToken("the key that the token was issued with was revoked, or has expired", claims)
+        return _of_token(claims, issuer)
 
     async def _as_member(self, scope: HTTPScope, caller: Caller) -> Caller:
         tenant = caller.tenant
@@ -157,7 +176,7 @@ def _of_key(key: Key) -> Caller:
     )
 
 
-def _of_token(claims: Claims) -> Caller:
+def _of_token(claims: Claims, issuer: Key | None = None) -> Caller:
     held = {"export": claims.can_export, "keys:manage": claims.can_manage_keys}
     held |= {"streams:manage": claims.can_manage_streams, "events:read": True}
     is_member = claims.role == "member"
@@ -168,6 +187,8 @@ def _of_token(claims: Claims) -> Caller:
         staff=claims.staff,
         token_id=claims.jti,
         expires_at=claims.expires_at,
+        issuer=claims.iss_key,
+        issuer_expires_at=issuer.expires_at if issuer else None,
         member=claims.sub if is_member else None,
         equal=claims.filter,
         # What members are shown is the tenant's to say, at each request.
@@ -193,14 +214,35 @@ def _tenants_named(scope: HTTPScope) -> Iterator[str]:
 
 
 async def admit(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Litestar's guard for every route: leaves the `Caller` in the request's state."""
+    """Litestar's guard for every route: leaves the `Caller` in the request's state.
+
+    What is refused to whom we know counts as a read like any other: it takes as much work.
+    """
     needs = _needs(handler)
     if needs != OPEN:
-        service = connection.app.state.service
-        caller = await service.gate.admit(connection.scope, needs or "")
-        tenant = caller.tenant or next(_tenants_named(cast("HTTPScope", connection.scope)), None)
-        service.limits.admit("read", caller.subject, tenant)
-        connection.state.caller = caller
+        service, scope = connection.app.state.service, cast("HTTPScope", connection.scope)
+        caller = await service.gate.know(scope)
+        service.limits.admit("read", caller.subject, caller.tenant or next(_tenants_named(scope), None))
+        connection.state.caller = await service.gate.allow(scope, caller, needs or "")
+        connection.state.admitted_at = clock()
+
+
+async def admit_again(request: Request[Any, Any, Any], *, after: float = 0.0) -> Caller:
+    """The caller as of now, also in the request's state: what let them in may have ended while they were waited for.
+
+    Nothing is asked within `after` seconds since they were admitted. Counts nothing; raises as `Gate.admit`.
+    """
+    if clock() - request.state.admitted_at >= after:
+        needs = _needs(request.route_handler)
+        request.state.caller = await request.app.state.service.gate.admit(request.scope, needs or "")
+        request.state.admitted_at = clock()
+    caller: Caller = request.state.caller
+    return caller
+
+
+def clock() -> float:
+    """Seconds, by which the time since a request was admitted is told."""
+    return asyncio.get_running_loop().time()
 
 
 def check_routes(routes: Iterable[BaseRoute]) -> None:

@@ -33,18 +33,20 @@ def check_making(caller: Caller, scopes: AbstractSet[str], tenant: str | None, e
 
 
 def check_ending(caller: Caller, key: Key) -> None:
-    """Whoever has a viewer token ends no key that does more than they could grant: else the customer's admin could
-    keep the vendor's application from logging what they are about to do. Raises `Problem` 403.
+    """Whoever is bound to a tenant ends no key that does more than they could grant: else the customer's admin could
+    keep the vendor's application from logging what they are about to do. A key of the vendor's own ends any: in an
+    emergency nobody shall have to look for a greater one. Raises `Problem` 403.
     """
-    if caller.token_id is not None and (beyond := sorted(key.scopes - _grantable(caller))):
+    if caller.tenant is not None and (beyond := sorted(key.scopes - _grantable(caller))):
         raise _beyond([ErrorDetail(f"the key has scopes that are not yours to grant: {', '.join(beyond)}")])
 
 
 def latest_end(caller: Caller) -> datetime | None:
-    """When a key that they make has to end. A viewer token's end is none: it lasts for minutes by its nature, and was
-    issued so that its holder may make keys that outlast it.
+    """When a key that they make has to end: with the key that they hold, or that their viewer token was issued with.
+    The token's own end is none: it lasts for minutes by its nature, and was issued so that its holder may make keys
+    that outlast it.
     """
-    return caller.expires_at if caller.key_id is not None else None
+    return caller.expires_at if caller.key_id is not None else caller.issuer_expires_at
 
 
 def _grantable(caller: Caller) -> frozenset[str]:

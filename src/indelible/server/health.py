@@ -15,12 +15,15 @@ from indelible.server.responses import json_response
 from indelible.store.errors import StoreError
 from indelible.store.migrate import unapplied
 from indelible.store.months import months_missing
-from indelible.store.session import Database, first_line
+from indelible.store.session import Database, Role, first_line
 from indelible.store.standing import Standing, standing
 
-__all__ = ["Health", "Readiness", "health", "healthz", "readyz"]
+__all__ = ["ROLES", "Health", "Readiness", "health", "healthz", "readyz"]
 
 _log = structlog.get_logger()
+
+ROLES: tuple[Role, ...] = ("writer", "reader", "member", "control")
+"""What the service acts as."""
 
 _KEEP = 1.0
 """Seconds that an answer is good for."""
@@ -73,7 +76,8 @@ async def _find_out(state: State) -> Health:
 
 
 async def _check(database: Database) -> Health:
-    checks = {"postgresql": "ok", "migrations": "unknown", "partitions": "unknown", "checkpoints": "unknown"}
+    waiting = dict.fromkeys(("roles", "migrations", "partitions", "checkpoints"), "unknown")
+    checks = {"postgresql": "ok", **waiting}
     try:
         missing = await unapplied(database)
         checks["migrations"] = f"run `indelible migrate`: {', '.join(missing)}" if missing else "ok"
@@ -85,7 +89,9 @@ async def _check(database: Database) -> Health:
             checks["postgresql"] = "takes no writes: a standby, or default_transaction_read_only is set"
     except (StoreError, psycopg.Error) as error:
         checks["postgresql"] = _said(error)
-    ready = checks["postgresql"] == checks["migrations"] == "ok"
+    if checks["postgresql"] == checks["migrations"] == "ok":
+        checks["roles"] = await _of_roles(database)
+    ready = checks["postgresql"] == checks["migrations"] == checks["roles"] == "ok"
     found = None
     if ready:
         try:
@@ -94,6 +100,16 @@ async def _check(database: Database) -> Health:
         except (StoreError, psycopg.Error) as error:
             checks["checkpoints"] = f"unknown: {_said(error)}"
     return Health(Readiness(ready, checks), found)
+
+
+async def _of_roles(database: Database) -> str:
+    """Whether each login leads to this database and may do what it is for. On connections beside those that readers
+    and writers use, which may all be busy."""
+    try:
+        await database.check(ROLES)
+    except (StoreError, psycopg.Error) as error:
+        return _said(error)
+    return "ok"
 
 
 def _said(error: StoreError | psycopg.Error) -> str:

@@ -13,14 +13,16 @@ from litestar.types import HTTPScope, Receive, Send
 from msgspec import Raw, Struct
 
 from indelible.event import InvalidEvent
-from indelible.server.body import read_body
+from indelible.server.body import PATIENCE, read_body
 from indelible.server.caller import Caller
+from indelible.server.gate import clock
 from indelible.server.headers import ALWAYS
 from indelible.server.problems import CONTENT_TYPE, Problem, describe
 from indelible.server.responses import respond
 from indelible.server.service import Service
 from indelible.server.wire import Accepted, BatchAnswer, Refused
 from indelible.store.appender import Answer
+from indelible.store.epoch import EPOCH_AGE
 from indelible.store.sealing import Prepared
 
 __all__ = ["MAX_BATCH", "MAX_BATCH_BYTES", "MAX_BODY_BYTES", "Ingest"]
@@ -34,6 +36,11 @@ MAX_BODY_BYTES = 256 * 1024
 MAX_BATCH_BYTES = 16 * 1024 * 1024
 """The largest batch, unpacked."""
 
+
+_BATCH_PATIENCE = 60.0
+"""Seconds that a batch may take to arrive."""
+
+_NEEDS = "events:write"
 
 _BREATH = 32
 """Events of a batch that are taken in one go."""
@@ -55,10 +62,13 @@ class Ingest:
 
     async def one(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         try:
-            caller, headers = await self._admit(scope)
-            raw = await read_body(headers, receive, limit=MAX_BODY_BYTES)
+            caller, raw = await self._read(scope, receive, MAX_BODY_BYTES, PATIENCE)
             prepared = self._service.intake.take(raw, now=datetime.now(UTC), history=_history(caller))
-            self._check_tenant(scope, caller, prepared)
+            try:
+                self._check_tenant(scope, caller, prepared)
+            except Problem:
+                self._service.limits.admit("read", caller.subject, caller.tenant)
+                raise
             self._service.limits.admit("write", caller.subject, prepared.event.tenant_id)
             (answer,) = await self._service.appender.append([prepared])
             if isinstance(answer, Exception):
@@ -71,9 +81,11 @@ class Ingest:
 
     async def batch(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         try:
-            caller, headers = await self._admit(scope)
-            items = _split(await read_body(headers, receive, limit=MAX_BATCH_BYTES))
-            taken = self._admit_each(caller, await self._take(items, scope, caller))
+            caller, raw = await self._read(scope, receive, MAX_BATCH_BYTES, _BATCH_PATIENCE)
+            taken = await self._take(_split(raw), scope, caller)
+            if taken and all(isinstance(item, Problem) and item.status == 403 for item in taken):
+                self._service.limits.admit("read", caller.subject, caller.tenant)
+            taken = self._admit_each(caller, taken)
             answers = await self._service.appender.append([p for p in taken if isinstance(p, Prepared)])
         except Exception as error:  # noqa: BLE001 - as above
             await _refuse(send, describe(error))
@@ -82,11 +94,20 @@ class Ingest:
         extra = [*ALWAYS, *_come_back(taken)]
         await respond(send, 207 if answer.refused else 201, _encoder.encode(answer), extra=extra)
 
-    async def _admit(self, scope: HTTPScope) -> tuple[Caller, dict[bytes, bytes]]:
-        """Who logs, and the headers. Whoever may log nothing more for now is told before the body is read."""
-        caller = await self._service.gate.admit(scope, "events:write")
-        self._service.limits.check("write", caller.subject)
-        return caller, dict(scope["headers"])
+    async def _read(self, scope: HTTPScope, receive: Receive, limit: int, patience: float) -> tuple[Caller, bytes]:
+        """Who logs, and the body. Whoever may log nothing more for now is told before it is read."""
+        gate, limits = self._service.gate, self._service.limits
+        caller = await gate.know(scope)
+        try:
+            caller = await gate.allow(scope, caller, _NEEDS)
+        except Problem:
+            limits.admit("read", caller.subject, caller.tenant)
+            raise
+        limits.check("write", caller.subject)
+        admitted_at = clock()
+        raw = await read_body(dict(scope["headers"]), receive, limit=limit, patience=patience)
+        # What let them in may have ended while the body was waited for.
+        return (caller if clock() - admitted_at < EPOCH_AGE else await gate.admit(scope, _NEEDS)), raw
 
     async def _take(self, items: Sequence[Raw], scope: HTTPScope, caller: Caller) -> "list[_Taken]":
         now = datetime.now(UTC)

@@ -17,6 +17,7 @@ from indelible.event import Actor, Target, TenantId, Timestamp
 from indelible.ledger.entry import micros
 from indelible.server.body import invalid_body, read_json
 from indelible.server.caller import Caller
+from indelible.server.gate import admit_again
 from indelible.server.grants import check_ending, check_making, latest_end
 from indelible.server.listing import CURSOR, LIMIT, ListQuery, key_cursor, key_place
 from indelible.server.problems import ErrorDetail, Problem
@@ -28,7 +29,7 @@ from indelible.server.wire import Time
 from indelible.store import keys as store
 from indelible.store.access import OPERATOR
 from indelible.store.errors import UnknownTenant
-from indelible.store.keys import SCOPES, Key, KeyHasEnded, KeyIsReplaced, KeyPlace
+from indelible.store.keys import SCOPES, Key, KeyHasEnded, KeyIsReplaced, KeyPlace, MakerHasEnded
 from indelible.store.tenants import ledgers
 
 __all__ = [
@@ -147,14 +148,17 @@ class KeyList(Struct):
 
 @post("/api/keys", needs="keys:manage")
 async def create_key(request: _Request) -> Response[bytes]:
-    service, caller = _here(request)
     wanted = await read_json(request, KeyRequest)
+    service, caller = _here(request)
     check_name(wanted.name)
     scopes = _known_scopes(wanted.scopes)
     tenant = caller.tenant if wanted.tenant_id is None else wanted.tenant_id
     expires_at = end_of(wanted.expires_at, wanted.expires_in, datetime.now(UTC)) or latest_end(caller)
     with _on_record(request):
         check_making(caller, scopes, tenant, expires_at)
+    if tenant == OPERATOR:
+        detail = "is the service's own ledger; a key without a tenant, with keys:manage and events:read, reads it"
+        raise Problem(422, "reserved_tenant", f"tenant_id {detail}", [ErrorDetail(detail, pointer="/tenant_id")])
     if tenant is not None and not await ledgers(service.control, tenant=tenant):
         if not service.settings.auto_tenants:
             raise UnknownTenant(tenant)
@@ -166,10 +170,14 @@ async def create_key(request: _Request) -> Response[bytes]:
         request.scope, caller, tenant or OPERATOR, "audit_log.key_created",
         targets=[_target(key_id, wanted.name)], metadata=granted(scopes, expires_at),
     )  # fmt: skip
-    made, text = await store.create_key(
-        service.control, service.settings.environment, name=wanted.name, scopes=scopes, tenant=tenant,
-        created_by=caller.actor, expires_at=expires_at, key_id=key_id,
-    )  # fmt: skip
+    caller = await admit_again(request)
+    try:
+        made, text = await store.create_key(
+            service.control, service.settings.environment, name=wanted.name, scopes=scopes, tenant=tenant,
+            created_by=caller.actor, expires_at=expires_at, key_id=key_id, maker=caller.maker,
+        )  # fmt: skip
+    except MakerHasEnded:
+        raise service.gate.ended(request.scope, caller) from None
     return _made(made, text)
 
 
@@ -214,10 +222,10 @@ async def revoke_key(request: _Request) -> Response[bytes]:
 
 @post("/api/keys/{key_id:str}/rotate", needs="keys:manage")
 async def rotate_key(request: _Request) -> Response[bytes]:
-    service, caller = _here(request)
     ListQuery.parse(request, ())
-    old = await _own(request, service, caller)
     wanted = await read_json(request, RotationRequest)
+    service, caller = _here(request)
+    old = await _own(request, service, caller)
     overlap = _span(wanted.overlap, "/overlap")
     if overlap > MAX_OVERLAP:
         raise invalid_body(ErrorDetail("must be at most 90d", pointer="/overlap"))
@@ -237,10 +245,13 @@ async def rotate_key(request: _Request) -> Response[bytes]:
             targets=[_target(old.key_id, old.name), _target(new_id, old.name)],
             metadata=granted(old.scopes, expires_at),
         )  # fmt: skip
+        caller = await admit_again(request)
         made, text = await store.rotate_key(
             service.control, service.settings.environment, old.key_id, overlap=overlap, created_by=caller.actor,
-            expires_at=expires_at, successor_id=new_id,
+            expires_at=expires_at, successor_id=new_id, maker=caller.maker,
         )  # fmt: skip
+    except MakerHasEnded:
+        raise service.gate.ended(request.scope, caller) from None
     except KeyHasEnded as error:
         raise Problem(409, "key_has_ended", str(error)) from None
     except KeyIsReplaced as error:

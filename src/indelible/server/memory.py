@@ -33,7 +33,7 @@ class Memory:
     """All of it is forgotten when the epoch is another one.
 
     Whoever asks gets nothing that had changed `EPOCH_AGE` before they asked: the epoch that they rely on was asked for
-    later than that. Those who ask at the same time wait for one answer.
+    later than that. Those who ask at the same time wait for one answer; nobody waits longer than two queries take.
     """
 
     def __init__(self, database: Database) -> None:
@@ -43,6 +43,9 @@ class Memory:
         self._as_of = float("-inf")
         self._shelves: list[dict[Any, Any]] = []
         self._asking: _Asked | None = None
+        self._next: asyncio.Future[None] | None = None
+        """For whoever came too late for the query that runs."""
+        self._closed = False
         self._away_until = float("-inf")
         self._lookups: dict[tuple[int, Hashable], tuple[int | None, asyncio.Task[Any]]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -72,6 +75,7 @@ class Memory:
         return result
 
     async def close(self) -> None:
+        self._closed = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -94,23 +98,30 @@ class Memory:
         age = now - self._as_of
         if age <= EPOCH_AGE:
             if age > EPOCH_AGE / 2 and self._asking is None:
-                self._ask(now)  # so that, where there are many requests, none has to wait for it
+                self._ask()  # so that, where there are many requests, none has to wait for it
             return
         if now < self._away_until:
             self._rely_on_the_past(now)
             return
-        if self._asking is None or self._asking.since < now - EPOCH_AGE:
-            self._ask(now)
-        asking = self._asking
-        assert asking is not None
         # The query goes on: others wait for it too, and it tells when PostgreSQL is back.
-        await asyncio.wait({asking.task}, timeout=_PATIENCE)
+        answer = self._answer_for(now)
+        await asyncio.wait({answer}, timeout=_PATIENCE)
         if now - self._as_of > EPOCH_AGE:
-            error = asking.task.exception() if asking.task.done() and not asking.task.cancelled() else None
+            error = answer.exception() if answer.done() and not answer.cancelled() else None
             if error is not None and not isinstance(error, StoreUnavailable):
                 raise error
             self._away_until = _clock() + _RETRY
             self._rely_on_the_past(now, error)
+
+    def _answer_for(self, now: float) -> asyncio.Future[None]:
+        """Of the query that runs, where it began late enough for whoever comes `now`; else of the one after it."""
+        if self._asking is None:
+            return self._ask().answer
+        if self._asking.since >= now - EPOCH_AGE:
+            return self._asking.answer
+        if self._next is None:
+            self._next = asyncio.get_running_loop().create_future()
+        return self._next
 
     def _rely_on_the_past(self, now: float, error: BaseException | None = None) -> None:
         if now - self._as_of > _GRACE:
@@ -118,15 +129,43 @@ class Memory:
                 str(error) if error else "PostgreSQL does not answer: nobody can say which keys are good"
             )
 
-    def _ask(self, now: float) -> None:
-        self._asking = _Asked(now, self._begin(self._read_epoch(now)))
+    def _ask(self) -> "_Asked":
+        """One query runs at a time, and the next one begins when it ends: none waits longer than for two."""
+        answer = self._next or asyncio.get_running_loop().create_future()
+        self._next = None
+        asked = self._asking = _Asked(_clock(), answer)
+        task = self._begin(self._read_epoch(asked))
+        # One that PostgreSQL never answers holds up the next ones no longer than it is waited for.
+        bell = asyncio.get_running_loop().call_later(_PATIENCE, self._done_asking, asked)
+        task.add_done_callback(lambda _: bell.cancel())
+        task.add_done_callback(lambda _: self._done_asking(asked))
+        return asked
 
-    async def _read_epoch(self, since: float) -> None:
+    def _done_asking(self, asked: "_Asked") -> None:
+        if self._asking is not asked:
+            return
+        self._asking = None
+        if self._next is not None:
+            if self._closed:
+                self._next.cancel()
+            else:
+                self._ask()
+
+    async def _read_epoch(self, asked: "_Asked") -> None:
         try:
-            found = await epoch(self._database)
-        finally:
-            if self._asking is not None and self._asking.since == since:
-                self._asking = None
+            self._learn(await epoch(self._database), asked.since)
+        except BaseException as error:
+            if not asked.answer.done():
+                if isinstance(error, Exception):
+                    asked.answer.set_exception(error)
+                    asked.answer.exception()  # heard, even where nobody waits any more
+                else:
+                    asked.answer.cancel()
+            raise
+        if not asked.answer.done():
+            asked.answer.set_result(None)
+
+    def _learn(self, found: int, since: float) -> None:
         self._away_until = float("-inf")
         # Of two queries that overtook each other, the one that was begun later knows better.
         if since < self._as_of:
@@ -150,9 +189,9 @@ class Memory:
 
 
 class _Asked:
-    def __init__(self, since: float, task: asyncio.Task[None]) -> None:
+    def __init__(self, since: float, answer: asyncio.Future[None]) -> None:
         self.since = since
-        self.task = task
+        self.answer = answer
 
 
 def _clock() -> float:

@@ -108,7 +108,7 @@ def _log() -> dict[str, Any]:
         "responses": {
             "201": json_answer("It is in the ledger", ref("Accepted")),
             "200": json_answer("It was there already, from an earlier attempt", ref("Accepted")),
-            **problems(400, 409, 413, 415, 422),
+            **problems(400, 408, 409, 413, 415, 422),
         },
     }
 
@@ -132,7 +132,7 @@ def _batch() -> dict[str, Any]:
         "responses": {
             "201": json_answer("All of them are in their ledgers", answer),
             "207": json_answer("Some were refused: see each item's status", answer),
-            **problems(400, 413, 415, 422),
+            **problems(400, 408, 413, 415, 422),
         },
     }
 

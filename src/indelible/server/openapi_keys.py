@@ -39,7 +39,7 @@ def _create() -> dict[str, Any]:
         ),
         "responses": {
             "201": json_answer("The key, shown only here", ref("MadeKey")),
-            **problems(400, 413, 415, 422, told={403: _BEYOND}),
+            **problems(400, 408, 413, 415, 422, told={403: _BEYOND}),
         },
     }
 
@@ -89,6 +89,7 @@ def _rotate() -> dict[str, Any]:
             "201": json_answer("The new key, shown only here", ref("MadeKey")),
             **problems(
                 400,
+                408,
                 413,
                 415,
                 422,

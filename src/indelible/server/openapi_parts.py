@@ -13,16 +13,18 @@ _PROBLEMS = {
     401: "Nothing that is known here, or what has ended",
     403: "What you hold lacks the scope, or is for another tenant",
     404: "There is no such event of this tenant",
+    408: "The body was too long in coming",
     409: "The id is that of another event",
     413: "The body is too large",
+    414: "The address has more than 16 KiB of parameters",
     415: "Content-Encoding is neither absent nor gzip",
-    422: "A field or parameter is wrong; `errors` points at each",
+    422: "A field or parameter is wrong; `errors` says where",
     429: "Too much for now; `Retry-After` says when to come back",
     500: "The stored ledger contradicts what was signed of it: no proof is given",
     503: "PostgreSQL cannot be reached; sending the same again is safe",
 }
 
-_COMMON = (401, 403, 429, 503)
+_COMMON = (401, 403, 414, 429, 503)
 
 
 def unsecured(operation: str, summary: str, responses: dict[int, dict[str, Any]]) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def _open() -> dict[str, Any]:
         "responses": {
             "201": json_answer("It is open", ref("TenantInfo")),
             "200": json_answer("It was open already", ref("TenantInfo")),
-            **problems(400, 413, 415, 422),
+            **problems(400, 408, 413, 415, 422),
         },
     }
 
@@ -67,6 +67,6 @@ def _change() -> dict[str, Any]:
         "requestBody": body(ref("TenantChange"), {"members": {"summary": "Members may look", "value": change}}),
         "responses": {
             "200": json_answer("The tenant, as it is now", ref("TenantInfo")),
-            **problems(400, 413, 415, 422, told={404: _NO_TENANT}),
+            **problems(400, 408, 413, 415, 422, told={404: _NO_TENANT}),
         },
     }

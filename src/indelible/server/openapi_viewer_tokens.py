@@ -11,6 +11,7 @@ MODELS: list[Any] = [Person, TokenRequest, IssuedToken, RevocationRequest, Revok
 
 _NO_TENANT = "There is no such tenant"
 
+_EXAMPLE = "5f0c1f6e-3a0e-4b57-9d0c-0d6c6c1f7a52"
 _ADMIN = {
     "tenant_id": "acme",
     "actor": {"id": "usr_7", "name": "Sarah Chen"},
@@ -47,14 +48,17 @@ def _issue() -> dict[str, Any]:
         "requestBody": body(ref("TokenRequest"), examples),
         "responses": {
             "201": json_answer("The token", ref("IssuedToken")),
-            **problems(400, 413, 415, 422, told=off | beyond),
+            **problems(400, 408, 413, 415, 422, told=off | beyond),
         },
     }
 
 
 def _revoke() -> dict[str, Any]:
     examples = {
-        "token": {"summary": "One token", "value": {"tenant_id": "acme", "token_id": "5f0c…"}},
+        "token": {
+            "summary": "One token",
+            "value": {"tenant_id": "acme", "token_id": "5f0c1f6e-3a0e-4b57-9d0c-0d6c6c1f7a52"},
+        },
         "person": {"summary": "All of one person's", "value": {"tenant_id": "acme", "actor_id": "usr_7"}},
         "tenant": {"summary": "All of a tenant's", "value": {"tenant_id": "acme", "all": True}},
     }
@@ -65,6 +69,6 @@ def _revoke() -> dict[str, Any]:
         "requestBody": body(ref("RevocationRequest"), examples),
         "responses": {
             "200": json_answer("They are refused", ref("RevokedTokens")),
-            **problems(400, 413, 415, 422, told={404: _NO_TENANT}),
+            **problems(400, 408, 413, 415, 422, told={404: _NO_TENANT}),
         },
     }

@@ -7,10 +7,10 @@ import structlog
 from msgspec import Struct
 
 from indelible.event import FieldError, InvalidEvent
-from indelible.store.errors import IdConflict, StoreError, StoreUnavailable, TooSlow
+from indelible.store.errors import IdConflict, RoleNotGranted, StoreError, StoreUnavailable, TooSlow
 from indelible.store.proofs import LedgerAltered
 
-__all__ = ["CONTENT_TYPE", "ErrorDetail", "Problem", "ProblemDetails", "describe"]
+__all__ = ["CONTENT_TYPE", "ErrorDetail", "Problem", "ProblemDetails", "describe", "no_such_tenant"]
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -22,6 +22,7 @@ _TITLES = {
     403: "Not allowed",
     404: "Not found",
     405: "Method not allowed",
+    408: "Too slow",
     409: "Conflict",
     413: "Too large",
     414: "Address too long",
@@ -90,6 +91,9 @@ def describe(error: Exception) -> Problem:
             # Nothing is wrong here that asking again would mend, so it is no 5xx, which clients and proxies try again.
             detail = f"{error}; narrow the span of time (since, until) or the filter"
             return Problem(422, "too_slow", detail)
+        case RoleNotGranted():
+            detail = "the service lacks a right in its database, which its operator has to grant: see /readyz"
+            return Problem(503, "unavailable", detail, headers={"retry-after": "1"})
         case StoreUnavailable():
             detail = f"{error}; send it again, unchanged: under an id of yours it is never stored twice"
             return Problem(503, "unavailable", detail, headers={"retry-after": "1"})
@@ -101,3 +105,9 @@ def describe(error: Exception) -> Problem:
         case _:
             _log.error("unexpected error", exc_info=error)
             return Problem(500, "internal_error", "something went wrong here; it was logged")
+
+
+def no_such_tenant(tenant: str) -> Problem:
+    return Problem(
+        404, "no_such_tenant", f"there is no tenant {tenant!r}; its first event, or POST /api/tenants, makes it"
+    )

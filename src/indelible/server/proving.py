@@ -22,7 +22,7 @@ from indelible.ledger.checkpoint import Checkpoint, parse
 from indelible.ledger.tlog_proof import InclusionProof, dump_tlog_proof
 from indelible.server.problems import ErrorDetail, Problem
 from indelible.server.query import CheckpointQuery, ConsistencyQuery, EventQuery, TenantQuery
-from indelible.server.reading import admitted, given, no_such_event
+from indelible.server.reading import admitted, given, no_such_event, refused
 from indelible.server.responses import json_response
 from indelible.server.service import Service
 from indelible.store import checkpoints, proofs
@@ -60,7 +60,7 @@ async def checkpoint(request: _Request) -> Response[bytes]:
         size = (await _ledger(service, tenant)).size
         if query.size > size:
             raise _beyond("size", size, "the number of entries that there are")
-        found = await _at_least(service, tenant, query.size)
+        found = await _at_least(request, tenant, query.size)
     _stated(found, await _ledger(service, tenant))
     await _record(request, tenant, "checkpoint")
     return _text(found.note)
@@ -93,10 +93,10 @@ async def event_proof(request: _Request) -> Response[bytes]:
     tenant = view.tenant
     placed = await proofs.find(service.reading, view, query.event_id)
     if placed is None:
-        raise no_such_event(query)
+        raise refused(request, tenant, no_such_event(query))
     signed = await checkpoints.latest(service.reading, tenant)
     if signed is None or signed.size <= placed.seq:
-        signed = await _at_least(service, tenant, placed.seq + 1)
+        signed = await _at_least(request, tenant, placed.seq + 1)
     stated = _stated(signed, await _ledger(service, tenant))
     hashes = await proofs.proven_inclusion(service.reading, tenant, placed.leaf, placed.seq, stated)
     await _record(request, tenant, "proof", query.event_id)
@@ -133,17 +133,19 @@ async def _latest(service: Service, tenant: str) -> Signed:
     return signed
 
 
-async def _at_least(service: Service, tenant: str, size: int) -> Signed:
+async def _at_least(request: _Request, tenant: str, size: int) -> Signed:
     """The earliest checkpoint of at least `size` entries, which there are; asked for where it is not there yet."""
+    service, _ = admitted(request)
     signed = await checkpoints.wait_for(service.reading, tenant, size, _PATIENCE)
     if signed is None:
-        raise Problem(
+        problem = Problem(
             409,
             "not_yet_signed",
             f"no checkpoint covers {size} entries yet, though one was asked for: is `indelible worker` running with a "
             "signing key? /readyz says what it is waiting for",
             headers={"retry-after": "10"},
         )
+        raise refused(request, tenant, problem)
     return signed
 
 

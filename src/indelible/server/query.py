@@ -51,10 +51,9 @@ _MOMENT = {"type": "string", "minLength": 2, "maxLength": 40}
 
 TENANT = Parameter(
     "tenant_id",
-    "Whose events. Whoever is bound to one tenant may leave it out.",
+    "Whose events. A key that is bound to no tenant has to say it; whoever is bound to one may leave it out.",
     {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._:@~+-]{0,127}$"},
     aliases=("workspace_id",),
-    required=True,
     example="acme",
 )
 EVENT_ID = Parameter("event_id", "The event's id.", {"type": "string", "format": "uuid"}, required=True)

@@ -29,6 +29,8 @@ _log = structlog.get_logger()
 
 _EPOCH_PATIENCE = timedelta(seconds=2)
 
+_LOCK_PATIENCE = timedelta(milliseconds=100)
+
 _LOOK_AHEAD_EVERY = timedelta(hours=1)
 
 
@@ -68,7 +70,8 @@ class Service:
             Database.open(logins, size=2, statement_timeout=limit) as control,
             # Every request waits for what is asked on this one.
             Database.open(logins, size=1, statement_timeout=min(limit, _EPOCH_PATIENCE)) as watching,
-            Database.open(logins, size=3, statement_timeout=patience) as recording,
+            # Everybody's reads wait for what is recorded on these: a ledger that is locked must be found out soon.
+            Database.open(logins, size=6, statement_timeout=patience, lock_timeout=_LOCK_PATIENCE) as recording,
             Appender.open(writing, rules, lanes=settings.lanes, patience=patience) as appender,
             AccessLog.open(recording, rules, patience=patience) as access_log,
             Limits.open(settings, control) as limits,

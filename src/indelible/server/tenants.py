@@ -103,9 +103,9 @@ async def list_tenants(request: _Request) -> Response[bytes]:
 
 @post("/api/tenants", needs="tenants:manage")
 async def open_tenant(request: _Request) -> Response[bytes]:
-    service, caller = _here(request)
     ListQuery.parse(request, ())
     wanted = await read_json(request, TenantRequest)
+    service, caller = _here(request)
     name = service.gate.tenant_for(request.scope, caller, wanted.tenant_id)
     if name == OPERATOR:
         detail = "is the service's own ledger, which it opens itself; give the id of a customer"
@@ -125,10 +125,12 @@ async def tenant(request: _Request) -> Response[bytes]:
 
 @patch("/api/tenants/{tenant_id:str}", needs="tenants:manage")
 async def change_tenant(request: _Request) -> Response[bytes]:
-    service, caller = _here(request)
     ListQuery.parse(request, ())
-    name = _named(request)
     wanted = await read_json(request, TenantChange)
+    service, caller = _here(request)
+    name = _named(request)
+    if name == OPERATOR:
+        raise Problem(422, "reserved_tenant", f"{OPERATOR} is the service's own ledger, which has no members")
     await _one(service, name)
     await _change(request, service, caller, name, wanted.settings)
     return json_response(await _one(service, name))

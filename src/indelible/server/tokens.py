@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal
+from uuid import UUID
 
 import jwt
 import msgspec
@@ -49,6 +50,8 @@ class Claims(Struct, forbid_unknown_fields=True, omit_defaults=True, kw_only=Tru
     """What a token says. A claim that is not known here may be a restriction: such a token is refused."""
 
     iss: str
+    iss_key: UUID
+    """The API key that it was issued with: the token ends with it."""
     aud: str
     """The installation, by its ledger host."""
     jti: str
@@ -104,6 +107,7 @@ class ViewerTokens:
         self,
         *,
         token_id: str,
+        key_id: UUID,
         now: datetime,
         seconds: int,
         not_after: datetime | None = None,
@@ -111,14 +115,14 @@ class ViewerTokens:
     ) -> tuple[str, Claims]:
         """A token, which ends `seconds` after `now`, or sooner where it must not last longer than `not_after`.
 
-        `said` are the claims about the person; `now` is PostgreSQL's.
+        `key_id` is the key's that asks for it, `said` are the claims about the person; `now` is PostgreSQL's.
         """
         issued = math.floor(now.timestamp() * 1000) / 1000
         ends = math.floor(issued) + min(seconds, MAX_LIFETIME)
         if not_after is not None:
             ends = min(ends, math.floor(not_after.timestamp()))
         claims = Claims(
-            iss=_ISSUER, aud=self._audience, jti=token_id, iat=issued, nbf=issued, exp=ends, **said
+            iss=_ISSUER, iss_key=key_id, aud=self._audience, jti=token_id, iat=issued, nbf=issued, exp=ends, **said
         )  # fmt: skip
         payload: dict[str, Any] = msgspec.to_builtins(claims)
         headers = {"typ": _TYPE, "kid": self._kid}

@@ -46,13 +46,14 @@ class Trail:
         metadata: Mapping[str, Any] | None = None,
         outcome: Outcome = "success",
         once: Sequence[str] | None = None,
+        within: Sequence[str] | None = None,
     ) -> None:
         """Appends an entry of `action` to the tenant's ledger: who, from where, and what is in `metadata`.
 
         `once` says what makes two acts the same: with it, those of one caller within ten minutes are one entry, and
-        those of one key if they come from one address too. Returns when it is durable: whoever reads answers only then.
-        Where there is no such ledger, there is nothing to record in, and none is opened but the operator's. Raises
-        `StoreError` where it cannot be recorded.
+        those of one key if they come from one address too; one of `within` serves as well. Returns when it is durable:
+        whoever reads answers only then. Where there is no such ledger, there is nothing to record in, and none is
+        opened but the operator's. Raises `StoreError` where it cannot be recorded.
         """
         event = Event(
             tenant_id=tenant,
@@ -70,7 +71,7 @@ class Trail:
             return
         # A key that is used from elsewhere as well may have been stolen.
         where = [event.context.ip_address or ""] if caller.key_id else []
-        await self._log.record_once(event, [*once, *where])
+        await self._log.record_once(event, [*once, *where], within=None if within is None else [*within, *where])
 
     def refused(self, scope: HTTPScope, caller: Caller | None, tenant: str | None, code: str, detail: str) -> None:
         """Has an entry made, behind the answer, of a request that is refused.

@@ -4,7 +4,7 @@ import re
 import zoneinfo
 from collections.abc import Iterator
 from typing import Annotated, Any, get_args
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from litestar import Request, Response, post
 from litestar.datastructures import State
@@ -14,12 +14,14 @@ from indelible.event import Identifier, Target, TenantId, Text
 from indelible.ledger.entry import micros
 from indelible.server.body import read_json
 from indelible.server.caller import Caller
-from indelible.server.problems import ErrorDetail, Problem
+from indelible.server.gate import admit_again
+from indelible.server.problems import ErrorDetail, Problem, no_such_tenant
 from indelible.server.query import PARAMETERS
 from indelible.server.responses import json_response
 from indelible.server.service import Service
 from indelible.server.tokens import MAX_LIFETIME, MAX_TOKEN, ViewerRole
 from indelible.server.wire import Time
+from indelible.store.access import OPERATOR
 from indelible.store.revoked import RevokedKind, issue_time, revoke
 from indelible.store.tenant_settings import settings_of
 from indelible.store.view import Column
@@ -101,7 +103,7 @@ class RevocationRequest(Struct, forbid_unknown_fields=True, kw_only=True):
     """Which tokens of a tenant: one of these three."""
 
     tenant_id: Annotated[TenantId, Meta(description=_OWN_TENANT)] | None = None
-    token_id: Annotated[Identifier, Meta(description="The one of this id")] | None = None
+    token_id: Annotated[UUID, Meta(description="The one of this id")] | None = None
     actor_id: Annotated[Identifier, Meta(description="All that this person was given until now")] | None = None
     all: Annotated[bool, Meta(description="true: all of the tenant's until now")] | None = None
 
@@ -115,7 +117,7 @@ class RevokedTokens(Struct):
 
 @post("/api/viewer-tokens", needs="viewer:issue")
 async def issue_token(request: _Request) -> Response[bytes]:
-    service, caller = _here(request)
+    service, _ = _here(request)
     if service.viewer_tokens is None:
         raise Problem(
             409,
@@ -124,22 +126,27 @@ async def issue_token(request: _Request) -> Response[bytes]:
             "`indelible serve`; `openssl rand -base64 32` makes one",
         )
     wanted = await read_json(request, TokenRequest)
+    caller: Caller = request.state.caller
     if wrong := [*_wrong(wanted)]:
         raise _invalid(*wrong)
     tenant = _tenant(request, service, caller, wanted.tenant_id)
+    if tenant == OPERATOR:
+        detail = "is the service's own ledger, which people do not look at with a token"
+        raise Problem(422, "reserved_tenant", f"tenant_id {detail}", [ErrorDetail(detail, pointer="/tenant_id")])
     if beyond := [*_beyond(caller, wanted)]:
         detail = f"a token opens nothing that the key which asks for it does not: {'; '.join(e.detail for e in beyond)}"
         raise service.gate.refuse(request.scope, caller, Problem(403, "beyond_your_own", detail, beyond))
     now = await issue_time(service.control, tenant)
     if now is None:
-        raise _no_such_tenant(tenant)
+        raise no_such_tenant(tenant)
     if wanted.role == "member" and not (await settings_of(service.control, tenant)).member_access:
         detail = f"the tenant {tenant!r} does not let members read; PATCH /api/tenants/{tenant} with member_access does"
         raise service.gate.refuse(request.scope, caller, Problem(403, "members_not_allowed", detail))
+    assert caller.key_id is not None  # no token has the scope
     token, claims = service.viewer_tokens.make(
-        token_id=str(uuid4()), now=now, seconds=wanted.expires_in, not_after=caller.expires_at, tenant=tenant,
-        sub=wanted.actor.id, name=wanted.actor.name, email=wanted.actor.email, role=wanted.role, filter=wanted.filter,
-        zoneinfo=wanted.time_zone, locale=wanted.locale, can_export=wanted.can_export,
+        token_id=str(uuid4()), key_id=caller.key_id, now=now, seconds=wanted.expires_in, not_after=caller.expires_at,
+        tenant=tenant, sub=wanted.actor.id, name=wanted.actor.name, email=wanted.actor.email, role=wanted.role,
+        filter=wanted.filter, zoneinfo=wanted.time_zone, locale=wanted.locale, can_export=wanted.can_export,
         can_manage_keys=wanted.can_manage_keys, can_manage_streams=wanted.can_manage_streams, staff=wanted.staff,
         reason=wanted.reason,
     )  # fmt: skip
@@ -159,6 +166,7 @@ async def issue_token(request: _Request) -> Response[bytes]:
             **{name: value for name, value in optional.items() if value},
         },
     )  # fmt: skip
+    await admit_again(request)
     response = json_response(IssuedToken(token, claims.jti, tenant, wanted.role, expires_at), 201)
     response.headers["cache-control"] = "no-store"
     return response
@@ -166,17 +174,17 @@ async def issue_token(request: _Request) -> Response[bytes]:
 
 @post("/api/viewer-tokens/revoke", needs="viewer:issue", status_code=200)
 async def revoke_tokens(request: _Request) -> Response[bytes]:
-    service, caller = _here(request)
     wanted = await read_json(request, RevocationRequest)
+    service, caller = _here(request)
     given = {"token_id": wanted.token_id, "actor_id": wanted.actor_id, "all": wanted.all}
     named = [name for name, value in given.items() if value is not None]
     if len(named) != 1 or wanted.all is False:
         raise _invalid(ErrorDetail("must have one of token_id, actor_id and all: true", pointer=""))
     tenant = _tenant(request, service, caller, wanted.tenant_id)
     if await issue_time(service.control, tenant) is None:
-        raise _no_such_tenant(tenant)
+        raise no_such_tenant(tenant)
     kinds: dict[str, tuple[RevokedKind, str]] = {
-        "token_id": ("token", wanted.token_id or ""),
+        "token_id": ("token", str(wanted.token_id)),
         "actor_id": ("actor", wanted.actor_id or ""),
         "all": ("tenant", ""),
     }
@@ -185,7 +193,7 @@ async def revoke_tokens(request: _Request) -> Response[bytes]:
     await service.trail.record(
         request.scope, caller, tenant, "audit_log.token_revoked",
         targets=[Target(type="user", id=wanted.actor_id)] if wanted.actor_id else [],
-        metadata={"token_id": wanted.token_id} if wanted.token_id else {"all": True} if wanted.all else {},
+        metadata={"token_id": str(wanted.token_id)} if wanted.token_id else {"all": True} if wanted.all else {},
     )  # fmt: skip
     return json_response(RevokedTokens(tenant, micros(revoked_at)))
 
@@ -235,12 +243,6 @@ def _tenant(request: _Request, service: Service, caller: Caller, asked: str | No
     if asked is None and caller.tenant is None:
         raise _invalid(ErrorDetail("is required: a token is for one tenant", pointer="/tenant_id"))
     return service.gate.tenant_for(request.scope, caller, asked)
-
-
-def _no_such_tenant(tenant: str) -> Problem:
-    return Problem(
-        404, "no_such_tenant", f"there is no tenant {tenant!r}; its first event, or POST /api/tenants, makes it"
-    )
 
 
 def _here(request: _Request) -> tuple[Service, Caller]:

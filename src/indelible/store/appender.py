@@ -13,7 +13,7 @@ import structlog
 
 from indelible.event import InvalidEvent
 from indelible.store.append import MissingMonth, Receipt, Repeated, Rules, append, ensure_month, open_ledger
-from indelible.store.errors import StoreError, StoreUnavailable
+from indelible.store.errors import RoleNotGranted, StoreError, StoreUnavailable
 from indelible.store.sealing import Prepared
 from indelible.store.session import Database, first_line, is_of_the_data
 
@@ -39,6 +39,10 @@ _MANY = 8
 """Callers in one transaction, from which on the next one waits for them to come again."""
 
 
+_WAIT_LONGER = "SET LOCAL lock_timeout = '500ms'"
+"""In a siding, where nobody else is held up."""
+
+
 @dataclass(eq=False, slots=True)
 class _Job:
     """Events that one caller waits for."""
@@ -60,6 +64,12 @@ class _Job:
     def give_up(self, trouble: str) -> None:
         self.answer([StoreUnavailable(trouble)] * len(self.batch))
 
+    @property
+    def tenant(self) -> str | None:
+        """Of all of its events; None where they are of several."""
+        first = self.batch[0].event.tenant_id
+        return first if all(p.event.tenant_id == first for p in self.batch) else None
+
     def split(self, key: Callable[[Prepared], Hashable]) -> dict[Hashable, "_Job"]:
         """Jobs of those events each for which `key` says the same."""
         parts: dict[Hashable, list[Prepared]] = {}
@@ -73,25 +83,41 @@ class Appender:
     """Takes events of any tenants, and answers when they are durable.
 
     A tenant belongs to one lane. Each lane runs one transaction at a time, while the events of the next one gather;
-    so a hot tenant fills its transactions, and holds up its own lane at most.
+    so a hot tenant fills its transactions, and holds up its own lane at most. With `sidings`, so many at once of the
+    tenants whose ledgers somebody holds locked wait beside their lanes, for as long as that lasts.
     """
 
     def __init__(
-        self, database: Database, rules: Rules, *, lanes: int = 2, patience: timedelta = timedelta(seconds=10)
+        self,
+        database: Database,
+        rules: Rules,
+        *,
+        lanes: int = 2,
+        patience: timedelta = timedelta(seconds=10),
+        sidings: int = 0,
     ) -> None:
         self._database = database
         self._rules = rules
         self._patience = patience.total_seconds()
         self._lanes = [_Lane(self) for _ in range(lanes)]
+        self._sidings: dict[str, _Siding] = {}
+        self._sidings_free = asyncio.Semaphore(sidings) if sidings else None
+        self._tasks = asyncio.TaskGroup()
 
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, database: Database, rules: Rules, *, lanes: int = 2, patience: timedelta = timedelta(seconds=10)
+        cls,
+        database: Database,
+        rules: Rules,
+        *,
+        lanes: int = 2,
+        patience: timedelta = timedelta(seconds=10),
+        sidings: int = 0,
     ) -> AsyncIterator["Appender"]:
         """`patience` is how long a caller waits for PostgreSQL. On leaving, what was taken is committed first."""
-        appender = cls(database, rules, lanes=lanes, patience=patience)
-        async with asyncio.TaskGroup() as tasks:
+        appender = cls(database, rules, lanes=lanes, patience=patience, sidings=sidings)
+        async with appender._tasks as tasks:
             for lane in appender._lanes:
                 tasks.create_task(lane.run())
             try:
@@ -124,6 +150,25 @@ class Appender:
     def _lane(self, tenant: str) -> "_Lane":
         return self._lanes[crc32(tenant.encode()) % len(self._lanes)]
 
+    def siding(self, tenant: str | None) -> "_Siding | None":
+        """Where what is the tenant's waits now, if it does not in its lane."""
+        return self._sidings.get(tenant) if tenant is not None else None
+
+    def set_aside(self, tenant: str) -> "_Siding | None":
+        """A siding for the tenant; None where there are none."""
+        if self._sidings_free is None:
+            return None
+        if tenant not in self._sidings:
+            siding = self._sidings[tenant] = _Siding(self, self._sidings_free)
+            self._tasks.create_task(self._run_siding(tenant, siding))
+        return self._sidings[tenant]
+
+    async def _run_siding(self, tenant: str, siding: "_Siding") -> None:
+        try:
+            await siding.run()
+        finally:
+            del self._sidings[tenant]
+
     async def open_ledger(self, tenant: str) -> bool:
         """Opens the ledger of a new tenant; False where there is one. Raises `StoreError`."""
         while True:
@@ -133,11 +178,18 @@ class Appender:
             except MissingMonth as missing:
                 await self.make_month(missing)
 
-    async def commit(self, group: Sequence[Prepared], *, again: bool) -> list[Receipt | InvalidEvent]:
-        """One transaction. Raises `StoreUnavailable` or `psycopg.Error`."""
+    async def commit(
+        self, group: Sequence[Prepared], *, again: bool, waits: bool = False
+    ) -> list[Receipt | InvalidEvent]:
+        """One transaction. `waits` for locked ledgers longer than usual.
+
+        Raises `StoreUnavailable` or `psycopg.Error`.
+        """
         while True:
             try:
                 async with self._database.transaction("writer") as connection:
+                    if waits:
+                        await connection.execute(_WAIT_LONGER)
                     return await append(connection, group, self._rules, again=again)
             except MissingMonth as missing:
                 await self.make_month(missing)
@@ -158,12 +210,15 @@ class _Lane:
         self._waiting: deque[_Job] = deque()
         self._parked: list[_Job] = []
         self._unanswered = 0  # events
+        self._previous = 0  # callers in the last transaction
         self._wake = asyncio.Event()
         self._closed = False
 
     def put(self, job: _Job) -> None:
         if self._closed:
             job.give_up("the service is stopping")
+        elif (siding := self._appender.siding(job.tenant)) is not None and siding is not self:
+            siding.put(job)
         elif self._unanswered >= _MAX_WAITING:
             job.give_up("too many events are waiting for PostgreSQL")
         else:
@@ -180,15 +235,24 @@ class _Lane:
         self._wake.set()
 
     async def run(self) -> None:
-        group: list[_Job] = []
-        while not self._closed or self._waiting or self._parked:
-            self._unpark()
-            if not self._waiting:
+        while not self._ends or self._waiting or self._parked:
+            await self._turn()
+
+    @property
+    def _ends(self) -> bool:
+        """As soon as nothing waits any more."""
+        return self._closed
+
+    async def _turn(self) -> None:
+        self._unpark()
+        if not self._waiting:
+            if self._parked or not self._ends:
                 await self._sleep()
-                continue
-            await self._linger(len(group))
-            group = self._gather()
-            self._parked += await self._commit(group)
+            return
+        await self._linger(self._previous)
+        group = self._gather()
+        self._previous = len(group)
+        self._parked += await self._commit(group)
 
     def _unpark(self) -> None:
         """Takes those up again whose pause is over; answers those whose patience is."""
@@ -232,7 +296,7 @@ class _Lane:
     async def _commit(self, group: Sequence[_Job]) -> list[_Job]:
         """Answers the jobs of `group`, and returns those that are worth another attempt."""
         try:
-            answers: Sequence[Answer] = await self._appender.commit(
+            answers: Sequence[Answer] = await self._append(
                 [p for job in group for p in job.batch], again=any(job.again for job in group)
             )
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the lane for everybody
@@ -243,24 +307,53 @@ class _Lane:
             start += len(job.batch)
         return []
 
+    async def _append(self, events: Sequence[Prepared], *, again: bool) -> list[Receipt | InvalidEvent]:
+        return await self._appender.commit(events, again=again)
+
     async def _commit_apart(self, group: Sequence[_Job], error: Exception) -> list[_Job]:
         """After `error`: what one event or one ledger is to blame for, the others in `group` must not suffer for."""
+        if isinstance(error, RoleNotGranted):
+            for job in group:
+                job.answer([error] * len(job.batch))
+            return []
         of_event = not isinstance(error, StoreUnavailable | psycopg.Error) or is_of_the_data(error)
         of_ledger = isinstance(error.__cause__, psycopg.errors.LockNotAvailable)
         if not of_event and not of_ledger:
             return self._put_off(group, error)
+        if of_ledger:
+            return await self._commit_by_ledger(group, error)
         if len(group) > 1:
             return [late for job in group for late in await self._commit([job])]
         (job,) = group
         by_tenant = job.split(lambda p: p.event.tenant_id)
         if len(by_tenant) > 1:
             return await self._commit_parts(job, by_tenant)
-        if of_ledger:
-            return self._put_off(group, error)
         if len(job.batch) > 1:
             return await self._commit_parts(job, job.split(id))
         _log.error("an event cannot be stored", error=first_line(error), kind=type(error).__name__)
         job.answer([StoreError("this event can't be stored; sending it again will not help")])
+        return []
+
+    async def _commit_by_ledger(self, group: Sequence[_Job], error: Exception) -> list[_Job]:
+        """After somebody held one of the group's ledgers locked for too long: each is tried once more at most."""
+        ledgers: dict[str | int, list[_Job]] = {}
+        for job in group:
+            ledgers.setdefault(job.tenant or id(job), []).append(job)
+        if len(ledgers) > 1:
+            return [late for jobs in ledgers.values() for late in await self._commit(jobs)]
+        if group[0].tenant is None:
+            return await self._commit_parts(group[0], group[0].split(lambda p: p.event.tenant_id))
+        return self._set_aside(group[0].tenant, self._put_off(group, error))
+
+    def _set_aside(self, tenant: str, late: list[_Job], /) -> list[_Job]:
+        """Those of `late` that are to be tried again in this lane."""
+        siding = self._appender.set_aside(tenant)
+        if siding is None:
+            return late
+        # What came meanwhile would find the ledger locked as well.
+        same = [job for job in self._waiting if job.tenant == tenant]
+        self._waiting = deque(job for job in self._waiting if job.tenant != tenant)
+        siding.take(late, same)
         return []
 
     async def _commit_parts(self, job: _Job, parts: Mapping[Hashable, _Job]) -> list[_Job]:
@@ -283,3 +376,28 @@ class _Lane:
             job.due = now + job.pause
             job.pause = min(2 * job.pause, _LONGEST_PAUSE)
         return list(group)
+
+
+class _Siding(_Lane):
+    """A lane of one tenant, for as long as anything waits in it."""
+
+    def __init__(self, appender: Appender, free: asyncio.Semaphore) -> None:
+        super().__init__(appender)
+        self._free = free
+
+    def take(self, late: Sequence[_Job], waiting: Sequence[_Job]) -> None:
+        self._parked += late
+        self._waiting.extend(waiting)
+        self._wake.set()
+
+    @property
+    def _ends(self) -> bool:
+        return True
+
+    async def _append(self, events: Sequence[Prepared], *, again: bool) -> list[Receipt | InvalidEvent]:
+        # Locked ledgers, however many, must leave connections to the others.
+        async with self._free:
+            return await self._appender.commit(events, again=again, waits=True)
+
+    def _set_aside(self, _tenant: str, late: list[_Job], /) -> list[_Job]:
+        return late

@@ -7,6 +7,7 @@ asks again. So what is committed is in force on every process `EPOCH_AGE` later.
 import asyncio
 from typing import Final, cast
 
+from indelible.store.errors import StoreError
 from indelible.store.session import Database
 
 __all__ = ["EPOCH_AGE", "epoch", "in_force_everywhere"]
@@ -19,11 +20,11 @@ _MARGIN = 0.02
 
 
 async def epoch(database: Database) -> int:
-    """Raises `StoreUnavailable`."""
-    async with database.transaction("control") as connection:
-        cursor = await connection.execute("SELECT epoch FROM indelible.installation")
-        (found,) = cast("tuple[int]", await cursor.fetchone())
-    return found
+    """In one round trip: requests wait for it. Raises `StoreError`."""
+    row = await database.one("control", "SELECT epoch FROM indelible.installation")
+    if row is None:
+        raise StoreError("the row of indelible.installation is gone: restore it from a backup")
+    return cast("int", row[0])
 
 
 async def in_force_everywhere() -> None:

@@ -20,7 +20,7 @@ from indelible.ledger.disclosure import GROUPS, digest
 from indelible.ledger.entry import Subject
 from indelible.ledger.verify import ERASURE
 from indelible.store.append import MissingMonth, Receipt, Repeated, Rules, append, ensure_month
-from indelible.store.errors import StoreError, StoreUnavailable
+from indelible.store.errors import RoleNotGranted, StoreError, StoreUnavailable
 from indelible.store.sealing import Prepared, prepare
 from indelible.store.session import Connection, Database
 
@@ -65,7 +65,9 @@ class Order:
     reason: str
     request: str | None = None
     by: str | None = None
-    """Who ordered it; nobody is the system."""
+    """Who ordered it."""
+    who: Actor | None = None
+    """Who does it, of the vendor's staff; nobody is the system."""
 
 
 @dataclass(slots=True)
@@ -263,6 +265,8 @@ async def _batch(
                 await ensure_month(connection, missing.day)
         except (_Overtaken, Repeated):
             pass  # and is read again
+        except RoleNotGranted:
+            raise
         except StoreUnavailable as error:
             if time.monotonic() > deadline:
                 raise StoreUnavailable(
@@ -308,15 +312,17 @@ def _record(tenant: str, going: _Going, subject: Target, order: Order, rules: Ru
     event = Event(
         tenant_id=tenant,
         action=ERASURE,
-        actor=Actor(type="user", name=order.by) if order.by else Actor(type="system"),
+        actor=order.who or Actor(type="system"),
         targets=[subject],
-        source="background",
+        source="admin_panel" if order.who else "background",
         metadata={
             "digests": [text for _, _, text in going],
             "entries": len({seq for seq, _, _ in going}),
             "groups": sorted({group for _, group, _ in going}),
             "reason": order.reason,
             **({"request": order.request} if order.request else {}),
+            **({"ordered_by": order.by} if order.by else {}),
+            **({"vendor_staff": True} if order.who else {}),
         },
     )
     return prepare(event, rules.catalog, now=datetime.now(UTC))

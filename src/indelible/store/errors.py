@@ -4,7 +4,16 @@ from datetime import timedelta
 
 from indelible.event import FieldError, InvalidEvent
 
-__all__ = ["IdConflict", "StoreError", "StoreUnavailable", "TooSlow", "UnknownTenant"]
+__all__ = [
+    "IdConflict",
+    "NoConnection",
+    "OtherDatabase",
+    "RoleNotGranted",
+    "StoreError",
+    "StoreUnavailable",
+    "TooSlow",
+    "UnknownTenant",
+]
 
 
 class StoreError(Exception):
@@ -20,6 +29,43 @@ class TooSlow(StoreUnavailable):
 
     def __init__(self, limit: timedelta) -> None:
         super().__init__(f"the query took longer than {limit.total_seconds():g} s and was ended")
+
+
+class NoConnection(StoreUnavailable):
+    """Nobody can log in now by what `setting` says; `reason` is what PostgreSQL or the network said to it, if anything.
+
+    The reason is for the operator: it names hosts and logins.
+    """
+
+    def __init__(self, setting: str, seconds: float, reason: str | None) -> None:
+        super().__init__(f"PostgreSQL does not answer: no connection by {setting} in {seconds:g} s")
+        self.setting = setting
+        self.reason = reason
+
+    def in_full(self) -> str:
+        return f"{self}: {self.reason}" if self.reason else str(self)
+
+
+class RoleNotGranted(StoreUnavailable):
+    """The login of `setting` may not act as `role`. Trying again will not help before somebody mends that."""
+
+    def __init__(self, role: str, setting: str, own: str) -> None:
+        """`own` is the setting for a login of the role's own."""
+        mend = (
+            f"set {own} here, if the role has a login of its own, or `indelible migrate --service ROLE` grants it"
+            if setting != own
+            else "set it to the login that may, or `indelible migrate`, where all URLs are set, grants it"
+        )
+        super().__init__(f"the login of {setting} may not act as {role}: {mend}")
+        self.role = role
+        self.setting = setting
+
+
+class OtherDatabase(StoreError):
+    """Two settings lead to different databases."""
+
+    def __init__(self, setting: str, reference: str) -> None:
+        super().__init__(f"{setting} and {reference} lead to different databases: set both to the same one")
 
 
 class UnknownTenant(InvalidEvent):

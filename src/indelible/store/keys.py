@@ -23,6 +23,7 @@ __all__ = [
     "KeyHasEnded",
     "KeyIsReplaced",
     "KeyPlace",
+    "MakerHasEnded",
     "check_rotation",
     "create_key",
     "find_key",
@@ -77,6 +78,10 @@ WHERE k.key_id = used.key_id AND (k.last_used_at IS NULL OR k.last_used_at < use
 
 class KeyHasEnded(StoreError):
     """The key was revoked, or has expired: there is nothing to go on with."""
+
+
+class MakerHasEnded(StoreError):
+    """The key of whoever makes another one was revoked, or has expired, by now."""
 
 
 class KeyIsReplaced(StoreError):
@@ -160,10 +165,15 @@ async def create_key(
     tenant: str | None = None,
     expires_at: datetime | None = None,
     key_id: UUID | None = None,
+    maker: UUID | None = None,
 ) -> tuple[Key, str]:
-    """A new key, and its text, which is known here and now and never again."""
+    """A new key, and its text, which is known here and now and never again.
+
+    `maker` is the key of whoever makes it; None for the operator, who needs none. Raises `MakerHasEnded`.
+    """
     text = make_key_text(environment)
     async with database.transaction("control") as connection:
+        await _hold(connection, maker)
         key = await _insert(connection, key_id or uuid4(), text, name, scopes, tenant, created_by, expires_at, None)
     return key, text
 
@@ -192,14 +202,15 @@ async def rotate_key(
     created_by: Actor | None,
     expires_at: datetime | None = None,
     successor_id: UUID | None = None,
+    maker: UUID | None = None,
 ) -> tuple[Key, str]:
     """A key of the same name, scopes and tenant, and its text. The one that it replaces ends after `overlap`, or when
-    it was to end anyway; returns when every process knows. Raises as `check_rotation` does.
+    it was to end anyway; returns when every process knows. Raises as `check_rotation` and `create_key` do.
     """
     text = make_key_text(environment)
     async with database.transaction("control") as connection:
         # Who rotates it at the same time waits here, and then finds what this one made.
-        await connection.execute("SELECT FROM indelible.keys WHERE key_id = %s FOR UPDATE", (key_id,))
+        await _hold(connection, maker, key_id)
         old = await _one(connection, _BY_ID, key_id)
         if old is None:
             raise KeyHasEnded(f"there is no key {key_id}")
@@ -271,6 +282,25 @@ async def save_bootstrap_key(database: Database, secret: str) -> None:
             "WHERE name = %s AND created_by IS NULL AND hash <> %s AND revoked_at IS NULL",
             (_BOOTSTRAP, _hash(secret)),
         )
+
+
+async def _hold(connection: Connection, maker: UUID | None, *others: UUID) -> None:
+    """Keeps these keys as they are until the transaction ends. Raises `MakerHasEnded`."""
+    ids = {*others} if maker is None else {maker, *others}
+    # In one order, as several do this at once.
+    cursor = await connection.execute(
+        "SELECT key_id FROM indelible.keys WHERE key_id = ANY (%s) ORDER BY key_id FOR UPDATE", (list(ids),)
+    )
+    await cursor.fetchall()
+    if maker is not None:
+        # A statement of its own, which sees what whoever held them before has changed.
+        cursor = await connection.execute(
+            "SELECT FROM indelible.keys WHERE key_id = %s AND revoked_at IS NULL "
+            "AND (expires_at IS NULL OR expires_at > clock_timestamp())",
+            (maker,),
+        )
+        if await cursor.fetchone() is None:
+            raise MakerHasEnded("the key that this is made with was revoked, or has expired")
 
 
 async def _insert(

@@ -81,7 +81,8 @@ def _runtime_roles(service: str | None, own: Mapping[LoginRole, str]) -> dict[st
 
 
 async def unapplied(database: Database) -> list[str]:
-    """The names of the migrations that the service's database still needs. Raises `StoreError`."""
+    """The names of the migrations that the service's database still needs. Raises `StoreError`, of which one is
+    `RoleNotGranted`."""
     try:
         async with database.transaction("control") as connection:
             cursor = await connection.execute(_APPLIED)

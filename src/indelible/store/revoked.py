@@ -57,11 +57,11 @@ async def revoke(database: Database, tenant: str, kind: RevokedKind, value: str 
 
 
 async def revocations(database: Database, tenant: str) -> Revocations:
-    """Those that may still matter."""
+    """Those that may still matter: of what was issued before them, nothing else lives any more."""
     async with database.transaction("control") as connection:
         cursor = await connection.execute(
             "SELECT kind, value, revoked_at FROM indelible.revoked_tokens "
-            "WHERE tenant_id = %s AND revoked_at > now() - interval '1 day'",
+            "WHERE tenant_id = %s AND revoked_at > now() - interval '20 minutes'",
             (tenant,),
         )
         rows = cast("list[tuple[RevokedKind, str, datetime]]", await cursor.fetchall())

@@ -4,13 +4,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from indelible import __version__
+from indelible.store.doctor.cluster import check_cluster
 from indelible.store.doctor.finding import Check, Examination, Patient
 from indelible.store.doctor.names import check_names, schemas_of
 from indelible.store.doctor.objects import check_objects
+from indelible.store.doctor.outside import check_outside
 from indelible.store.doctor.patient import log_in, rows, transaction
 from indelible.store.doctor.privileges import check_privileges
 from indelible.store.doctor.roles import check_roles
 from indelible.store.doctor.server import check_clock, check_server
+from indelible.store.doctor.structure import check_structure
+from indelible.store.doctor.surroundings import check_surroundings
 from indelible.store.doctor.trying import try_everything
 from indelible.store.doctor.upkeep import check_upkeep
 from indelible.store.errors import StoreError
@@ -42,9 +46,13 @@ async def examine(
         checks: list[Check] = []
         async with transaction(connection):
             checks += await check_roles(connection, patients)
+            checks += await check_cluster(connection, patients)
             checks += await check_privileges(connection, names)
             checks += await check_objects(connection)
+            checks += await check_structure(connection)
+            checks += await check_outside(connection)
             checks += await check_names(connection, patients, path)
+            checks += await check_surroundings(connection)
             checks += await check_server(connection, patients)
             checks.append(await check_clock(connection, now))
             ((theirs, name),) = await rows(connection, "SELECT clock_timestamp(), current_database()::text")

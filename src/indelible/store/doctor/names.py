@@ -51,9 +51,10 @@ _DANGEROUS = re.compile(r"session_replication_role|role|.*_preload_libraries|ind
 
 
 async def schemas_of(login: Login) -> list[str]:
-    """Where the login looks for names by default, in that order; without pg_catalog, which comes first."""
+    """Where the login looks for names by default, in that order; without pg_catalog, which comes first, and the
+    session's own."""
     ((path,),) = await rows(login.connection, "SELECT current_schemas(false)::text[]")
-    return [schema for schema in path if schema != "pg_catalog"]
+    return [schema for schema in path if schema != "pg_catalog" and not schema.startswith("pg_temp_")]
 
 
 async def check_names(connection: Connection, logins: Sequence[Login], path: Sequence[str]) -> list[Check]:
@@ -102,7 +103,20 @@ def _shadows(found: Sequence[tuple[Any, ...]]) -> Iterator[Check]:
 
 def _set(found: Sequence[tuple[Any, ...]]) -> Iterator[Check]:
     for where, name, value in found:
+        fix = f"ALTER {'DATABASE' if where == 'this database' else 'ROLE'} … RESET {name};"
+        if name == "row_security" and value != "on":
+            said = f"row_security is set to {value!r} for {where}: reads fail that do not set it themselves."
+            yield Check(_AREA, "warning", said, fix)
+        if name == "search_path" and (strange := _strange(value)):
+            said = f"search_path is set to {value!r} for {where}: names are looked for in {', '.join(strange)}."
+            yield Check(_AREA, "warning", said, fix)
         if _DANGEROUS.fullmatch(name) and not (name == "session_replication_role" and value == "origin"):
             said = f"{name} is set to {value!r} for {where}, wherever one logs in."
-            fix = f"ALTER {'DATABASE' if where == 'this database' else 'ROLE'} … RESET {name};"
             yield Check(_AREA, "hole", said, fix)
+
+
+def _strange(path: str) -> list[str]:
+    """The schemas of a search_path that are neither PostgreSQL's own nor the default; pg_temp where it is not last."""
+    schemas = [schema.strip().strip('"') for schema in path.split(",")]
+    found = [schema for schema in schemas if schema not in ("", "pg_catalog", "public", "$user", "pg_temp")]
+    return found + (["pg_temp"] if "pg_temp" in schemas[:-1] else [])

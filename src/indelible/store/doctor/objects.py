@@ -48,7 +48,8 @@ _TRIGGERS = """
 
 _FUNCTIONS = """
     SELECT proname::text, oidvectortypes(proargtypes), prosrc, prosecdef, coalesce(proconfig::text[], '{}'),
-           pg_get_userbyid(proowner)::text, (SELECT lanname::text FROM pg_language l WHERE l.oid = prolang)
+           pg_get_userbyid(proowner)::text, (SELECT lanname::text FROM pg_language l WHERE l.oid = prolang),
+           proleakproof, prosupport <> 0
     FROM pg_proc WHERE pronamespace = 'indelible'::regnamespace ORDER BY 1, 2
 """
 
@@ -68,6 +69,8 @@ _STRAYS = """
         WHERE connamespace = 'indelible'::regnamespace
     UNION ALL SELECT pg_describe_object('pg_ts_config'::regclass, oid, 0) FROM pg_ts_config
         WHERE cfgnamespace = 'indelible'::regnamespace
+    UNION ALL SELECT pg_describe_object('pg_statistic_ext'::regclass, oid, 0) FROM pg_statistic_ext
+        WHERE stxnamespace = 'indelible'::regnamespace
     UNION ALL SELECT pg_describe_object('pg_rewrite'::regclass, r.oid, 0) FROM pg_rewrite r
         JOIN pg_class c ON c.oid = ev_class
         WHERE c.relnamespace = 'indelible'::regnamespace AND rulename <> '_RETURN'
@@ -206,7 +209,7 @@ def _triggers(found: Sequence[Row], months: Mapping[str, str]) -> Iterator[tuple
 
 def _functions(found: Sequence[Row]) -> Iterator[tuple[str, str]]:
     there: set[str] = set()
-    for name, arguments, source, definer, config, owner, language in found:
+    for name, arguments, source, definer, config, owner, language, leakproof, supported in found:
         shown = f"indelible.{name}({arguments})"
         wanted = FUNCTIONS.get(name)
         if wanted is None or arguments != wanted.arguments:
@@ -221,6 +224,13 @@ def _functions(found: Sequence[Row]) -> Iterator[tuple[str, str]]:
         if definer != wanted.definer:
             runs = "its owner" if definer else "who calls it"
             yield f"The function {shown} runs as {runs}, and should not.", _MIGRATE
+        if leakproof:
+            yield (
+                f"The function {shown} is LEAKPROOF: it may be called on rows before row security hides them.",
+                f"ALTER FUNCTION {shown} NOT LEAKPROOF;",
+            )
+        if supported:
+            yield f"The function {shown} has a planner's support function, which no migration gives it.", _MIGRATE
         if owner != PREFIX + wanted.owner:
             fix = f"ALTER FUNCTION {shown} OWNER TO {PREFIX}{wanted.owner};"
             yield f"The function {shown} belongs to {owner}, and should to {PREFIX}{wanted.owner}.", fix

@@ -98,6 +98,11 @@ async def transaction(connection: Connection, role: str | None = None) -> AsyncI
     await connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE")
     try:
         for setting in (
+            # What is set for the login, or for the database, is told by a check; it must not stop the others.
+            "ROLE NONE",
+            "row_security = on",
+            "quote_all_identifiers = off",
+            "bytea_output = hex",
             f"statement_timeout = '{_STATEMENT_PATIENCE}'",
             f"lock_timeout = '{_LOCK_PATIENCE}'",
             "idle_in_transaction_session_timeout = '10s'",

@@ -55,6 +55,15 @@ _BESIDES = """
     FROM pg_default_acl, aclexplode(defaclacl)
     WHERE pg_get_userbyid(defaclrole) LIKE 'indelible\\_%%' AND grantee <> defaclrole
     UNION ALL
+    SELECT format('ALTER DEFAULT PRIVILEGES gives %%s on new %%s of %%s in the schema indelible to %%s', privilege_type,
+                  CASE defaclobjtype WHEN 'r' THEN 'tables' WHEN 'f' THEN 'functions' WHEN 'S' THEN 'sequences'
+                                     ELSE 'types' END,
+                  pg_get_userbyid(defaclrole), CASE grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(grantee) END),
+           format('ALTER DEFAULT PRIVILEGES FOR ROLE %%I IN SCHEMA indelible REVOKE …', pg_get_userbyid(defaclrole))
+    FROM pg_default_acl, aclexplode(defaclacl)
+    WHERE defaclnamespace = 'indelible'::regnamespace AND pg_get_userbyid(defaclrole) NOT LIKE 'indelible\\_%%'
+      AND grantee <> defaclrole
+    UNION ALL
     SELECT format('%%s may create schemas in the database', r), format('REVOKE CREATE ON DATABASE %%I FROM %%s',
            current_database(), CASE r WHEN 'public' THEN 'PUBLIC' ELSE quote_ident(r) END)
     FROM unnest(%s::text[]) r WHERE has_database_privilege(r, current_database(), 'CREATE')
@@ -64,6 +73,18 @@ _BESIDES = """
                   privilege_type, parname), format('REVOKE %%s ON PARAMETER %%s FROM …', privilege_type, parname)
     FROM pg_parameter_acl, aclexplode(paracl)
     WHERE grantee = 0 OR pg_get_userbyid(grantee) = ANY (%s)
+"""
+
+# Of whoever else may make something in the schema, wherever it is made. Functions and types are everybody's by default.
+_DEFAULTS = """
+    SELECT DISTINCT format('ALTER DEFAULT PRIVILEGES gives %s on whatever %s makes to %s, also in the schema indelible',
+                           privilege_type, pg_get_userbyid(defaclrole),
+                           CASE grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(grantee) END),
+           format('ALTER DEFAULT PRIVILEGES FOR ROLE %I REVOKE …', pg_get_userbyid(defaclrole))
+    FROM pg_default_acl, aclexplode(defaclacl)
+    WHERE defaclnamespace = 0 AND pg_get_userbyid(defaclrole) NOT LIKE 'indelible\\_%' AND grantee <> defaclrole
+      AND NOT (grantee = 0 AND defaclobjtype IN ('f', 'T')) AND defaclobjtype IN ('r', 'S', 'f', 'T')
+      AND has_schema_privilege(defaclrole, 'indelible', 'CREATE') ORDER BY 1
 """
 
 _PARTITIONS = "SELECT relname::text FROM pg_class WHERE relnamespace = 'indelible'::regnamespace AND relispartition"
@@ -76,7 +97,7 @@ async def check_privileges(connection: Connection, logins: Sequence[str]) -> lis
     runtime = [PREFIX + role for role in RUNTIME]
     besides = await rows(connection, _BESIDES, ["public", *logins, *runtime], [*logins, *runtime])
     checks = [
-        Check(_AREA, "hole", f"{_holder(grant)} {grant.what}{_with(grant)}.", f"REVOKE {grant.what} FROM {grant.role};")
+        Check(_AREA, "hole", f"{_holder(grant)} {grant.what}{_with(grant)}.", _revoked(grant, wanted))
         for grant in sorted(found - wanted)
     ]
     checks += [Check(_AREA, "hole", f"{said}.", f"{fix};") for said, fix in sorted(besides)]
@@ -87,6 +108,7 @@ async def check_privileges(connection: Connection, logins: Sequence[str]) -> lis
         )
         for grant in sorted(wanted - found)
     ]  # fmt: skip
+    defaults = [Check(_AREA, "warning", f"{said}.", f"{fix};") for said, fix in await rows(connection, _DEFAULTS)]
     if not checks:
         said = (
             f"The {len(wanted)} privileges on the schema, its tables, columns and functions are those that this "
@@ -94,7 +116,7 @@ async def check_privileges(connection: Connection, logins: Sequence[str]) -> lis
             "or checkpoints."
         )
         checks.append(Check(_AREA, "ok", said))
-    return checks
+    return [*checks, *defaults]
 
 
 def _expected(months: set[str]) -> Iterator[_Grant]:
@@ -111,6 +133,19 @@ def _expected(months: set[str]) -> Iterator[_Grant]:
     for name, function in FUNCTIONS.items():
         for role in function.callers:
             yield _Grant(PREFIX + role, "function", f"indelible.{name}({function.arguments})", "", "EXECUTE")
+
+
+def _revoked(grant: _Grant, wanted: set[_Grant]) -> str:
+    """What takes it away; a privilege on a whole table takes those on its columns along, which are given back."""
+    lost = [
+        each
+        for each in sorted(wanted)
+        if not grant.part
+        and each.part
+        and (each.role, each.kind, each.name, each.privilege) == (grant.role, grant.kind, grant.name, grant.privilege)
+    ]
+    back = [f"GRANT {grant.privilege} ({', '.join(each.part for each in lost)}) ON {grant.name} TO {grant.role};"]
+    return " ".join([f"REVOKE {grant.what} FROM {grant.role};", *(back if lost else [])])
 
 
 def _holder(grant: _Grant) -> str:

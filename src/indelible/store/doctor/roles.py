@@ -105,7 +105,7 @@ async def check_roles(connection: Connection, logins: Sequence[Login]) -> list[C
     inherited = dict(await rows(connection, _INHERITED, names, runtime))
     return [
         *_ours(roles, members),
-        *_takers(roles, members, logins),
+        *_takers(roles, members, logins, any_role=connection.info.server_version < 160000),
         *(check for login in logins for check in _login(roles[login.name], members.of(login.name), login)),
         *_owners(owned),
         *_inheritors(inherited),
@@ -142,13 +142,22 @@ def _ours(roles: dict[str, _Role], members: _Members) -> Iterator[Check]:
         )  # fmt: skip
 
 
-def _takers(roles: dict[str, _Role], members: _Members, logins: Sequence[Login]) -> Iterator[Check]:
-    """Who may act as one of our roles, besides the logins of the service and superusers."""
+def _takers(roles: dict[str, _Role], members: _Members, logins: Sequence[Login], *, any_role: bool) -> Iterator[Check]:
+    """Who may act as one of our roles, besides the logins of the service and superusers. `any_role`: whether who may
+    make roles may become a member of any."""
     known = {login.name for login in logins} | {PREFIX + role for role in (*RUNTIME, *INTERNAL_ROLES)}
     unexpected = False
     for name, role in sorted(roles.items()):
         ours = sorted(r for r in members.of(name) if r.startswith(PREFIX))
-        if name in known or role.is_superuser or not ours:
+        if name in known or role.is_superuser:
+            continue
+        if not ours:
+            if role.creates_roles and role.can_login and any_role:
+                unexpected = True
+                yield Check(
+                    "Roles", "warning", f"{name} may make roles: before PostgreSQL 16 who may do so may also make "
+                    "themselves a member of any, indelible_owner too.", f"ALTER ROLE {name} NOCREATEROLE;",
+                )  # fmt: skip
             continue
         if role.creates_roles:
             yield Check(
@@ -169,8 +178,9 @@ def _takers(roles: dict[str, _Role], members: _Members, logins: Sequence[Login])
     superusers = sorted(name for name, role in roles.items() if role.is_superuser and name not in known)
     yield Check(
         "Roles", "note",
-        f"Superusers: {_list(superusers) or 'none besides'}. PostgreSQL refuses them nothing; what shows what they did "
-        "are signed checkpoints outside of the database.",
+        f"{len(superusers)} superuser{'' if len(superusers) == 1 else 's'}"
+        f"{': ' + _list(superusers) if superusers else ' besides'}. PostgreSQL refuses a superuser nothing; what shows "
+        "what one did are signed checkpoints outside of the database.",
     )  # fmt: skip
 
 

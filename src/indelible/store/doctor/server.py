@@ -32,7 +32,8 @@ _WANTED: Mapping[str, tuple[tuple[str, ...], str]] = {
 }
 """By setting its good values, and what happens with others."""
 
-_SETTINGS = "SELECT name, setting FROM pg_settings WHERE name = ANY (%s)"
+# What a session starts with.
+_SETTINGS = "SELECT name, reset_val FROM pg_settings WHERE name = ANY (%s)"
 _SAFE_MODES = {"verify-full"}
 
 
