@@ -216,6 +216,7 @@ async def test_the_record(
     assert [(t.type, t.id) for t in record.event.targets] == [("user", "usr_7")]
     assert catalog.sentence(record.event) == (
         "robin erased personal data (actor and context) of user usr_7 from 3 entries (request DSR-19)"
+        ", ordered by Dana Office"
     )
 
 
