@@ -34,6 +34,7 @@ __all__ = [
     "Target",
     "check_time",
     "dump",
+    "is_tenant_id",
     "mask_secrets",
     "parse",
 ]
@@ -162,6 +163,14 @@ class InvalidEvent(ValueError):
 
 _decoder = msgspec.json.Decoder(Event)
 _encoder = msgspec.json.Encoder()
+
+
+def is_tenant_id(text: str) -> bool:
+    try:
+        msgspec.convert(text, TenantId)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def parse(raw: bytes | memoryview) -> Event:

@@ -17,9 +17,8 @@ from indelible.cli.database import DataDir, Found, connected, database
 from indelible.cli.output import fail, note, say
 from indelible.cli.recording import operator, recorded
 from indelible.cli.serve import environment_here
-from indelible.event import Target, Timestamp
+from indelible.event import Target, Timestamp, is_tenant_id
 from indelible.server.keys import MAX_OVERLAP, KeyInfo, as_long_as, check_name, end_of, granted
-from indelible.server.listing import is_tenant_id
 from indelible.server.problems import Problem
 from indelible.server.spans import span
 from indelible.settings import Environment, Settings

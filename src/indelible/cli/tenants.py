@@ -12,7 +12,7 @@ from indelible.catalog import Catalog
 from indelible.cli.database import DataDir, connected, database
 from indelible.cli.output import fail, say
 from indelible.cli.recording import recorded
-from indelible.event import TenantId
+from indelible.event import is_tenant_id
 from indelible.server.tenants import SettingsChange, changes_of
 from indelible.settings import Settings
 from indelible.store.access import OPERATOR
@@ -48,9 +48,7 @@ def list_tenants(
 def create(tenant: Annotated[str, typer.Argument()], data_dir: DataDir = Path(".indelible")) -> None:
     """Open the ledger of a new tenant; needed where INDELIBLE_AUTO_TENANTS is false."""
     settings = Settings.from_env(os.environ)
-    try:
-        msgspec.convert(tenant, TenantId)
-    except msgspec.ValidationError:
+    if not is_tenant_id(tenant):
         fail(f"TENANT {tenant!r}: 1 to 128 letters, digits or . _ : @ ~ + -, starting with a letter or digit")
     if tenant == OPERATOR:
         fail(f"TENANT {OPERATOR} is the service's own ledger, which it opens itself; give the id of a customer")

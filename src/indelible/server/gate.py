@@ -13,14 +13,13 @@ from typing import Any, Final, cast
 from urllib.parse import parse_qsl
 from uuid import UUID
 
-import msgspec
 from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
 from litestar.routes.base import BaseRoute
 from litestar.types import HTTPScope
 
-from indelible.event import Actor, TenantId
+from indelible.event import Actor, is_tenant_id
 from indelible.server.auth import BadKey, Keyring, bearer
 from indelible.server.caller import Caller
 from indelible.server.client_address import client_address
@@ -206,11 +205,8 @@ def _tenants_named(scope: HTTPScope) -> Iterator[str]:
     except ValueError:
         return
     for name, value in given:
-        if name in (TENANT.name, *TENANT.aliases):
-            try:
-                yield msgspec.convert(value, TenantId)
-            except msgspec.ValidationError:
-                continue
+        if name in (TENANT.name, *TENANT.aliases) and is_tenant_id(value):
+            yield value
 
 
 async def admit(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:

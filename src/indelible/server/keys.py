@@ -23,7 +23,7 @@ from indelible.server.listing import CURSOR, LIMIT, ListQuery, key_cursor, key_p
 from indelible.server.problems import ErrorDetail, Problem
 from indelible.server.query import TENANT, Parameter
 from indelible.server.responses import json_response
-from indelible.server.service import Service
+from indelible.server.service import Service, admitted
 from indelible.server.spans import span
 from indelible.server.wire import Time
 from indelible.store import keys as store
@@ -149,7 +149,7 @@ class KeyList(Struct):
 @post("/api/keys", needs="keys:manage")
 async def create_key(request: _Request) -> Response[bytes]:
     wanted = await read_json(request, KeyRequest)
-    service, caller = _here(request)
+    service, caller = admitted(request)
     check_name(wanted.name)
     scopes = _known_scopes(wanted.scopes)
     tenant = caller.tenant if wanted.tenant_id is None else wanted.tenant_id
@@ -183,7 +183,7 @@ async def create_key(request: _Request) -> Response[bytes]:
 
 @get("/api/keys", needs="keys:manage")
 async def list_keys(request: _Request) -> Response[bytes]:
-    service, caller = _here(request)
+    service, caller = admitted(request)
     query = ListQuery.parse(request, KEY_LIST)
     found = await store.list_keys(
         service.control,
@@ -199,14 +199,14 @@ async def list_keys(request: _Request) -> Response[bytes]:
 
 @get("/api/keys/{key_id:str}", needs="keys:manage")
 async def key(request: _Request) -> Response[bytes]:
-    service, caller = _here(request)
+    service, caller = admitted(request)
     ListQuery.parse(request, ())
     return json_response(KeyInfo.of(await _own(request, service, caller)))
 
 
 @delete("/api/keys/{key_id:str}", needs="keys:manage", status_code=200)
 async def revoke_key(request: _Request) -> Response[bytes]:
-    service, caller = _here(request)
+    service, caller = admitted(request)
     ListQuery.parse(request, ())
     found = await _own(request, service, caller)
     with _on_record(request):
@@ -224,7 +224,7 @@ async def revoke_key(request: _Request) -> Response[bytes]:
 async def rotate_key(request: _Request) -> Response[bytes]:
     ListQuery.parse(request, ())
     wanted = await read_json(request, RotationRequest)
-    service, caller = _here(request)
+    service, caller = admitted(request)
     old = await _own(request, service, caller)
     overlap = _span(wanted.overlap, "/overlap")
     if overlap > MAX_OVERLAP:
@@ -303,14 +303,10 @@ def as_long_as(key: Key, now: datetime, at_most: datetime | None = None) -> date
     return end if at_most is None else min(end, at_most)
 
 
-def _here(request: _Request) -> tuple[Service, Caller]:
-    return request.app.state.service, request.state.caller
-
-
 @contextmanager
 def _on_record(request: _Request) -> Iterator[None]:
     """A refusal is told of in the log of the log."""
-    service, caller = _here(request)
+    service, caller = admitted(request)
     try:
         yield
     except Problem as problem:
@@ -351,9 +347,7 @@ def granted(scopes: frozenset[str], expires_at: datetime | None) -> dict[str, An
 
 
 def _made(key: Key, text: str) -> Response[bytes]:
-    response = json_response(MadeKey(**_fields(key), key=text), 201)
-    response.headers["cache-control"] = "no-store"
-    return response
+    return json_response(MadeKey(**_fields(key), key=text), 201)
 
 
 def _fields(key: Key) -> dict[str, Any]:

@@ -8,17 +8,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from litestar import Request
 from litestar.datastructures import State
 
-from indelible.event import TenantId
+from indelible.event import is_tenant_id
 from indelible.ledger import base64url
 from indelible.server.problems import ErrorDetail, Problem
 from indelible.server.query import DEFAULT_LIMIT, MAX_LIMIT, Parameter
 from indelible.store.keys import KeyPlace
 
-__all__ = ["CURSOR", "LIMIT", "ListQuery", "bad_cursor", "is_tenant_id", "key_cursor", "key_place"]
+__all__ = ["CURSOR", "LIMIT", "ListQuery", "bad_cursor", "key_cursor", "key_place"]
 
 LIMIT = Parameter(
     "limit",
@@ -63,14 +62,6 @@ class ListQuery:
         if errors:
             raise Problem(422, "invalid_parameter", "; ".join(f"{e.parameter} {e.detail}" for e in errors), errors)
         return cls(tenant, int(limit), given.get("cursor"), ended == "true")
-
-
-def is_tenant_id(text: str) -> bool:
-    try:
-        msgspec.convert(text, TenantId)
-    except msgspec.ValidationError:
-        return False
-    return True
 
 
 def key_cursor(place: KeyPlace) -> str:

@@ -22,9 +22,9 @@ from indelible.ledger.checkpoint import Checkpoint, parse
 from indelible.ledger.tlog_proof import InclusionProof, dump_tlog_proof
 from indelible.server.problems import ErrorDetail, Problem
 from indelible.server.query import CheckpointQuery, ConsistencyQuery, EventQuery, TenantQuery
-from indelible.server.reading import admitted, given, no_such_event, refused
+from indelible.server.reading import given, no_such_event, refused
 from indelible.server.responses import json_response
-from indelible.server.service import Service
+from indelible.server.service import Service, admitted
 from indelible.store import checkpoints, proofs
 from indelible.store.checkpoints import Signed
 from indelible.store.proofs import LedgerAltered

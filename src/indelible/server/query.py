@@ -4,16 +4,17 @@ import re
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Annotated, Any, cast, get_args
 from uuid import UUID
 
 import msgspec
 
-from indelible.event import ActorType, Outcome, Source, TenantId
+from indelible.event import ActorType, Outcome, Source, is_tenant_id
 from indelible.ledger.checkpoint import MAX_SIZE, decimal
 from indelible.server.problems import ErrorDetail, Problem
+from indelible.server.spans import is_span, span
 from indelible.store.read import BadCursor, Cursor, Filter
 from indelible.store.view import Column
 
@@ -102,7 +103,6 @@ PARAMETERS = (
 _PUNCTUATION = string.punctuation + "“”‘’„«»…"
 
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-_SPANS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
 Given = Sequence[tuple[str, str]]
 """Query parameters as they came, in order, decoded."""
@@ -227,11 +227,9 @@ class _Reader:
                 return self._bound
             self._wrong("tenant_id", "is required: a query is always one tenant's")
             return ""
-        try:
-            return msgspec.convert(value, TenantId)
-        except msgspec.ValidationError:
+        if not is_tenant_id(value):
             self._wrong("tenant_id", "must be 1 to 128 letters, digits or . _ : @ ~ + -")
-            return ""
+        return value
 
     def all(self, name: str) -> tuple[str, ...]:
         """As given, whether right or wrong."""
@@ -264,8 +262,8 @@ class _Reader:
         if value is None:
             return None
         try:
-            if match := re.fullmatch(r"([0-9]{1,6})([mhdw])", value):
-                return now - int(match[1]) * _SPANS[match[2]]
+            if is_span(value):
+                return now - span(value)
             return msgspec.convert(value, _Moment).astimezone(UTC)
         except (msgspec.ValidationError, OverflowError):
             # In a URL a + that is written as itself arrives as a space.

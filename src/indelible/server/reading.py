@@ -12,16 +12,15 @@ from litestar import Request, Response, get
 from litestar.datastructures import State
 
 from indelible.event import Target
-from indelible.server.caller import Caller
 from indelible.server.problems import Problem
 from indelible.server.query import EventQuery, Given, TimelineQuery
 from indelible.server.responses import json_response
-from indelible.server.service import Service
+from indelible.server.service import admitted
 from indelible.server.wire import LoggedEvent, SealedEvent, Timeline
 from indelible.store import read
 from indelible.store.view import View
 
-__all__ = ["admitted", "event", "given", "no_such_event", "refused", "timeline"]
+__all__ = ["event", "given", "no_such_event", "refused", "timeline"]
 
 _Request = Request[Any, Any, State]
 
@@ -62,11 +61,6 @@ async def event(request: _Request) -> Response[bytes]:
         once=["event"] if caller.key_id else ["event", name],
     )
     return json_response(SealedEvent.of(record, service.catalog))
-
-
-def admitted(request: _Request) -> tuple[Service, Caller]:
-    """The service, and who calls it."""
-    return request.app.state.service, request.state.caller
 
 
 def given(request: _Request) -> Given:

@@ -5,10 +5,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import structlog
+from litestar import Request
 
 from indelible.catalog import Catalog
+from indelible.server.caller import Caller
 from indelible.server.fair import FairDatabase
 from indelible.server.gate import Gate
 from indelible.server.limits import Limits
@@ -23,7 +26,7 @@ from indelible.store.intake import Intake
 from indelible.store.months import ensure_months
 from indelible.store.session import Database, Logins
 
-__all__ = ["Service"]
+__all__ = ["Service", "admitted"]
 
 _log = structlog.get_logger()
 
@@ -87,6 +90,11 @@ class Service:
                 await trail.close()
                 ahead.cancel()
                 await asyncio.gather(ahead, return_exceptions=True)
+
+
+def admitted(request: Request[Any, Any, Any]) -> tuple[Service, Caller]:
+    """The service, and who calls it, of a request that has passed the gate."""
+    return request.app.state.service, request.state.caller
 
 
 async def _keep_months_ahead(database: Database) -> None:

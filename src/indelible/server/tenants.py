@@ -6,14 +6,14 @@ from litestar import Request, Response, get, patch, post
 from litestar.datastructures import State
 from msgspec import Meta, Struct
 
-from indelible.event import Change, TenantId
+from indelible.event import Change, TenantId, is_tenant_id
 from indelible.ledger.entry import micros
 from indelible.server.body import read_json
 from indelible.server.caller import Caller
-from indelible.server.listing import CURSOR, LIMIT, ListQuery, bad_cursor, is_tenant_id
+from indelible.server.listing import CURSOR, LIMIT, ListQuery, bad_cursor
 from indelible.server.problems import ErrorDetail, Problem
 from indelible.server.responses import json_response
-from indelible.server.service import Service
+from indelible.server.service import Service, admitted
 from indelible.server.wire import Time
 from indelible.store.access import OPERATOR
 from indelible.store.tenant_settings import TenantSettings, save_settings, settings_of_each
@@ -90,7 +90,7 @@ class TenantList(Struct):
 
 @get("/api/tenants", needs="tenants:manage")
 async def list_tenants(request: _Request) -> Response[bytes]:
-    service, caller = _here(request)
+    service, caller = admitted(request)
     query = ListQuery.parse(request, TENANT_LIST)
     if query.cursor is not None and not is_tenant_id(query.cursor):
         raise bad_cursor()
@@ -105,7 +105,7 @@ async def list_tenants(request: _Request) -> Response[bytes]:
 async def open_tenant(request: _Request) -> Response[bytes]:
     ListQuery.parse(request, ())
     wanted = await read_json(request, TenantRequest)
-    service, caller = _here(request)
+    service, caller = admitted(request)
     name = service.gate.tenant_for(request.scope, caller, wanted.tenant_id)
     if name == OPERATOR:
         detail = "is the service's own ledger, which it opens itself; give the id of a customer"
@@ -118,7 +118,7 @@ async def open_tenant(request: _Request) -> Response[bytes]:
 
 @get("/api/tenants/{tenant_id:str}", needs="tenants:manage")
 async def tenant(request: _Request) -> Response[bytes]:
-    service, _ = _here(request)
+    service, _ = admitted(request)
     ListQuery.parse(request, ())
     return json_response(await _one(service, _named(request)))
 
@@ -127,7 +127,7 @@ async def tenant(request: _Request) -> Response[bytes]:
 async def change_tenant(request: _Request) -> Response[bytes]:
     ListQuery.parse(request, ())
     wanted = await read_json(request, TenantChange)
-    service, caller = _here(request)
+    service, caller = admitted(request)
     name = _named(request)
     if name == OPERATOR:
         raise Problem(422, "reserved_tenant", f"{OPERATOR} is the service's own ledger, which has no members")
@@ -165,15 +165,11 @@ async def _one(service: Service, name: str) -> TenantInfo:
 
 def _named(request: _Request) -> str:
     """The tenant of the address. Raises `Problem` 403, whether or not there is another one, and 404."""
-    service, caller = _here(request)
+    service, caller = admitted(request)
     name: str = request.path_params["tenant_id"]
     if not is_tenant_id(name):
         raise Problem(404, "no_such_tenant", "there is no such tenant; GET /api/tenants lists those there are")
     return service.gate.tenant_for(request.scope, caller, name)
-
-
-def _here(request: _Request) -> tuple[Service, Caller]:
-    return request.app.state.service, request.state.caller
 
 
 def _info(ledger: Ledger, settings: TenantSettings) -> TenantInfo:

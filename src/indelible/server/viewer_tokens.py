@@ -18,7 +18,7 @@ from indelible.server.gate import admit_again
 from indelible.server.problems import ErrorDetail, Problem, no_such_tenant
 from indelible.server.query import PARAMETERS
 from indelible.server.responses import json_response
-from indelible.server.service import Service
+from indelible.server.service import Service, admitted
 from indelible.server.tokens import MAX_LIFETIME, MAX_TOKEN, ViewerRole
 from indelible.server.wire import Time
 from indelible.store.access import OPERATOR
@@ -117,7 +117,7 @@ class RevokedTokens(Struct):
 
 @post("/api/viewer-tokens", needs="viewer:issue")
 async def issue_token(request: _Request) -> Response[bytes]:
-    service, _ = _here(request)
+    service, _ = admitted(request)
     if service.viewer_tokens is None:
         raise Problem(
             409,
@@ -167,15 +167,13 @@ async def issue_token(request: _Request) -> Response[bytes]:
         },
     )  # fmt: skip
     await admit_again(request)
-    response = json_response(IssuedToken(token, claims.jti, tenant, wanted.role, expires_at), 201)
-    response.headers["cache-control"] = "no-store"
-    return response
+    return json_response(IssuedToken(token, claims.jti, tenant, wanted.role, expires_at), 201)
 
 
 @post("/api/viewer-tokens/revoke", needs="viewer:issue", status_code=200)
 async def revoke_tokens(request: _Request) -> Response[bytes]:
     wanted = await read_json(request, RevocationRequest)
-    service, caller = _here(request)
+    service, caller = admitted(request)
     given = {"token_id": wanted.token_id, "actor_id": wanted.actor_id, "all": wanted.all}
     named = [name for name, value in given.items() if value is not None]
     if len(named) != 1 or wanted.all is False:
@@ -243,10 +241,6 @@ def _tenant(request: _Request, service: Service, caller: Caller, asked: str | No
     if asked is None and caller.tenant is None:
         raise _invalid(ErrorDetail("is required: a token is for one tenant", pointer="/tenant_id"))
     return service.gate.tenant_for(request.scope, caller, asked)
-
-
-def _here(request: _Request) -> tuple[Service, Caller]:
-    return request.app.state.service, request.state.caller
 
 
 def _invalid(*errors: ErrorDetail) -> Problem:

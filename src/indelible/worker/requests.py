@@ -3,9 +3,7 @@
 import asyncio
 from contextlib import suppress
 
-import msgspec
-
-from indelible.event import TenantId
+from indelible.event import is_tenant_id
 
 __all__ = ["Requests"]
 
@@ -30,7 +28,7 @@ class Requests:
 
     def add(self, tenant: str) -> None:
         """Passes over what cannot be a tenant's id."""
-        if len(self._waiting) < _MOST and _is_tenant_id(tenant):
+        if len(self._waiting) < _MOST and is_tenant_id(tenant):
             self._waiting[tenant] = None
             self._changed.set()
 
@@ -52,11 +50,3 @@ class Requests:
     def _forget(self, before: float) -> None:
         while self._served and (first := next(iter(self._served.items())))[1] <= before:
             del self._served[first[0]]
-
-
-def _is_tenant_id(text: str) -> bool:
-    try:
-        msgspec.convert(text, TenantId)
-    except msgspec.ValidationError:
-        return False
-    return True
