@@ -7,9 +7,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -40,10 +41,14 @@ def fresh_database(postgres: EmbeddedPostgres, name: str) -> Iterator[str]:
 
 
 @contextmanager
-def serve(database_url: str, workers: int, log: Path) -> Iterator[str]:
-    """The URL of `indelible serve` with `workers` processes on `database_url`; what it says goes to `log`."""
+def serve(database_url: str, workers: int, log: Path, more: Mapping[str, str] = MappingProxyType({})) -> Iterator[str]:
+    """The URL of `indelible serve` with `workers` processes on `database_url`; what it says goes to `log`.
+
+    `more` are further settings, by the names of their variables.
+    """
     port = _free_port()
     settings = {
+        **more,
         "INDELIBLE_DATABASE_URL": database_url,
         "INDELIBLE_ADMIN_KEY": ADMIN_KEY,
         "INDELIBLE_PORT": str(port),

@@ -13,6 +13,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import fields
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import unquote
@@ -22,11 +23,13 @@ from typer.core import TyperGroup
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from indelible.catalog import Catalog
 from indelible.cli.command import app
 from indelible.ledger import base64url, entry
 from indelible.ledger.tree import Frontier, leaf_hash, node_hash
 from indelible.server.openapi import describe_api
-from indelible.server.query import PARAMETERS
+from indelible.server.parameters import PARAMETERS
+from indelible.server.search_box import QUALIFIERS, BadSearch, search
 from indelible.settings import PREFIX, Settings
 from indelible.store.appender import Appender
 from indelible.store.intake import Intake
@@ -42,6 +45,7 @@ API = ROOT / "docs" / "api.md"
 FORMAT = ROOT / "docs" / "format.md"
 VERIFY = ROOT / "docs" / "verify.md"
 INDEX = ROOT / "docs" / "index.md"
+SEARCH = ROOT / "docs" / "search.md"
 
 
 def named(path: Path) -> str:
@@ -128,9 +132,30 @@ def test_every_route_and_parameter_is_described() -> None:
         re.findall(r"`HEAD (\S+)`", prose(API))
     )
     assert routes == set(re.findall(r"^## ((?:DELETE|GET|PATCH|POST) \S+)$", API.read_text(), re.MULTILINE))
-    rows = re.findall(r"^\| `(\w+)` \|([^|]*)\|", section(API, "GET /api/audit-log"), re.MULTILINE)
+    rows = re.findall(r"^\| `([\w.]+)` \|([^|]*)\|", section(API, "GET /api/audit-log"), re.MULTILINE)
     described = {name: set(re.findall(r"`(\w+)`", also)) for name, also in rows}
-    assert described == {p.name: set(p.aliases) for p in PARAMETERS}
+    assert described == {p.name + ".FIELD" * p.prefix: set(p.aliases) for p in PARAMETERS}
+
+
+def test_every_qualifier_of_the_search_box_is_described() -> None:
+    described = re.findall(r"^\| `([\w.]+):`", SEARCH.read_text(), re.MULTILINE)
+    assert sorted(described) == sorted((*QUALIFIERS, "changes.FIELD", "changes.FIELD.from", "changes.FIELD.to"))
+
+
+def test_the_examples_of_the_search_box_say_what_the_page_says(catalog: Catalog) -> None:
+    """Those that are shown are read, and those that are shown to be wrong are refused in the words of the page."""
+    now = datetime.now(UTC)
+    (box,) = examples(SEARCH, "text")
+    for line in box.splitlines():
+        search(re.split(r"  +", line)[0], now=now, catalog=catalog)
+    rows = re.findall(r"^\| `([^`]+)` \| at character (\d+): (.*?) \|$", SEARCH.read_text(), re.MULTILINE)
+    assert len(rows) > 4
+    for text, position, said in rows:
+        with pytest.raises(BadSearch) as raised:
+            search(text, now=now, catalog=catalog)
+        assert raised.value.position == int(position)
+        for part in said.replace("`", "").split(" … "):
+            assert part in raised.value.detail
 
 
 def section(page: Path, title: str) -> str:

@@ -49,6 +49,12 @@ def test_sentences_newest_first(run: Command) -> None:
         (["--actor-id", "usr_4"], [4]),
         (["--target-type", "team", "--target-id", "t2", "--target-id", "t3"], [2, 3]),
         (["--target-id", "none"], []),
+        (["person"], [1, 2, 3, 4, 5]),
+        (["person action:spun -actor_id:usr_4"], [2]),
+        (['"Person 3"', "--since", "1d"], [3]),
+        (["actor:usr_5", "--action", "widget.spun"], []),
+        (["--q", "-action:user.joined target:t2,t4"], [2, 4]),
+        (["--action", "wid*", "--limit", "1"], [2]),
     ],
 )
 def test_filters_and_json(run: Command, options: list[str], hours: list[int]) -> None:
@@ -61,7 +67,17 @@ def test_filters_and_json(run: Command, options: list[str], hours: list[int]) ->
     [
         ([], "Missing option '--tenant'"),
         (["--tenant", "a b"], "indelible: --tenant must be 1 to 128 letters"),
-        (["--tenant", "acme", "--since", "yesterday"], "--since must be RFC 3339 with an offset (2026-11-21T09:30"),
+        (["--tenant", "acme", "--since", "yesterday"], "indelible: --since must be "),
+        (["--tenant", "acme", "sarah outcom:denied"], "indelible: TEXT at character 7: found outcom:, expected"),
+        (["--tenant", "acme", "--q", "sarah outcom:denied"], "indelible: --q at character 7: found outcom:, expected"),
+        (["--tenant", "acme", 'sarah "'], "indelible: TEXT at character 7: found a quote without its other half"),
+        (
+            ["--tenant", "acme", "outcome:sucess"],
+            "TEXT at character 9: outcome: must be one of success, failure",
+        ),
+        (["--tenant", "acme", ""], "TEXT at character 1: there is nothing to look for"),
+        (["--tenant", "acme", "a", "--q", "b"], "give TEXT or --q, not both"),
+        (["--tenant", "acme", "\udcff"], "indelible: TEXT is not text in UTF-8"),
         (["--tenant", "acme", "--limit", "0"], "--limit"),
         (["--tenant", "acme", "--limit", "many"], "--limit"),
     ],

@@ -52,7 +52,7 @@ def test_its_preflight_says_what_it_may_send(allowing: httpx.Client, origin: str
     assert cors(answer) == {
         "allow-origin": origin,
         "allow-methods": "GET",
-        "allow-headers": "authorization, content-type",
+        "allow-headers": "authorization, content-type, last-event-id",
         "max-age": "600",
     }
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from indelible.server.query import PARAMETERS
+from indelible.server.parameters import PARAMETERS
 from tests.conftest import Service
 from tests.server.conftest import an_event
 

@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from indelible.store.read import Cursor
+from indelible.server.cursors import Cursor, Cursors
+from indelible.store.places import Place
 from tests.conftest import Service
 from tests.server.conftest import an_event, problem
 from tests.store.samples import rows
@@ -115,8 +116,9 @@ def test_a_search_that_found_nothing_hides_none(
 
 
 def test_a_page_behind_the_last_event_hides_no_search(service: Service, sarah: httpx.Client, tenant: str) -> None:
-    """A cursor is the caller's to choose: with one that nothing is behind, the number would be 0."""
-    behind = str(Cursor(datetime(1970, 1, 2, tzinfo=UTC), 0))
+    """A cursor is the caller's to choose, of another list too: where nothing is behind it, the number would be 0."""
+    ((secret,),) = rows(service.database, "SELECT secret FROM indelible.installation")
+    behind = Cursors(bytes(secret)).write(Cursor(Place(datetime(1970, 1, 2, tzinfo=UTC), 0)), tenant)
     with sarah:
         for query in ({"cursor": behind}, {"cursor": behind}, {}):
             assert sarah.get("/api/audit-log", params={"q": "sarah", **query}).status_code == 200

@@ -59,6 +59,8 @@ class Side:
     event: str = ""
     """Of others."""
     key_id: str = ""
+    view_id: str = ""
+    """A shared view."""
 
 
 @dataclass
@@ -79,6 +81,13 @@ class World:
             answer = vendor.post("/api/keys", json=body)
         assert answer.status_code == 201, answer.text
         return answer.json()["key"], answer.json()["key_id"]
+
+    def make_view(self, side: Side) -> str:
+        body = {"name": f"{secrets.token_hex(4)} of {side.marker}", "query": f"q={side.marker}", "shared": True}
+        with self.service.client() as vendor:
+            answer = vendor.post("/api/audit-log/views", json=body, params={"tenant_id": side.tenant})
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["view_id"])
 
     def make_token(self, side: Side, role: str, actor: str, **more: object) -> tuple[str, str]:
         body = {"tenant_id": side.tenant, "actor": {"id": actor, "name": f"{actor} of {side.marker}"}, "role": role}
@@ -103,6 +112,14 @@ def _a_new_key(world: World, side: Side) -> str:
     return world.make_key(side, "events:read")[1]
 
 
+def _a_new_view(world: World, side: Side) -> str:
+    return world.make_view(side) if side.view_id else str(uuid4())
+
+
+def _of_the_tenant(path: str) -> Callable[[World, Side], Call]:
+    return lambda _, side: Call(path, query=_of(side))
+
+
 def _plainly(path: str) -> Callable[[World, Side], Call]:
     return lambda _, __: Call(path)
 
@@ -112,11 +129,30 @@ CALLS: Final[dict[tuple[str, str], Callable[[World, Side], Call]]] = {
     ("POST", "/api/audit-log"): lambda _, s: Call("/api/audit-log", an_event(s.tenant)),
     ("POST", "/api/audit-log/batch"): lambda _, s: Call("/api/audit-log/batch", [an_event(s.tenant)]),
     ("GET", "/api/audit-log/{event_id}"): lambda _, s: Call(f"/api/audit-log/{s.event}", query=_of(s)),
+    ("GET", "/api/audit-log/{event_id}/context"): lambda _, s: Call(f"/api/audit-log/{s.event}/context", query=_of(s)),
     ("GET", "/api/audit-log/{event_id}/proof"): lambda _, s: Call(f"/api/audit-log/{s.event}/proof", query=_of(s)),
     ("GET", "/api/audit-log/checkpoint"): lambda _, s: Call("/api/audit-log/checkpoint", query=_of(s)),
     ("GET", "/api/audit-log/consistency"): lambda _, s: Call(
         "/api/audit-log/consistency", query={**_of(s), "from": "1"}
     ),
+    ("GET", "/api/audit-log/views"): lambda _, s: Call("/api/audit-log/views", query=_of(s)),
+    ("POST", "/api/audit-log/views"): lambda _, s: Call(
+        "/api/audit-log/views", {"name": secrets.token_hex(8), "query": "", "shared": True}, _of(s)
+    ),
+    ("PATCH", "/api/audit-log/views/{view_id}"): lambda _, s: Call(
+        f"/api/audit-log/views/{s.view_id or uuid4()}", {"query": f"q={secrets.token_hex(8)}"}, _of(s)
+    ),
+    ("DELETE", "/api/audit-log/views/{view_id}"): lambda w, s: Call(
+        f"/api/audit-log/views/{_a_new_view(w, s)}", query=_of(s)
+    ),
+    ("GET", "/api/audit-log/feed"): _of_the_tenant("/api/audit-log/feed"),
+    ("GET", "/api/audit-log/live"): lambda _, s: Call(
+        "/api/audit-log/live", query={**_of(s), "after": "-1", "seconds": "0"}
+    ),
+    **{
+        ("GET", f"/api/audit-log/{name}"): _of_the_tenant(f"/api/audit-log/{name}")
+        for name in ("facets", "actors", "targets", "actions")
+    },
     ("GET", "/api/audit-log/vkeys"): lambda _, s: Call("/api/audit-log/vkeys", query=_of(s)),
     ("GET", "/api/keys"): lambda _, s: Call("/api/keys", query=_of(s)),
     ("POST", "/api/keys"): lambda _, s: Call(
@@ -182,6 +218,8 @@ def expected(needs: str, method: str, path: str, holder: str) -> set[tuple[int, 
         return done if path == "/api/viewer-tokens/revoke" else {(403, "beyond_your_own")}
     if holder == "a member" and "{event_id}" in path:
         return {(404, "no_such_event")}
+    if holder == "a member" and "/views" in path and method != "GET":
+        return {(403, "admins_only")}
     return done
 
 
@@ -197,6 +235,7 @@ def build(service: Service) -> World:
             )
             side.own_event, side.event = one.json()["id"], another.json()["id"]
             side.key_id = world.make_key(side, "events:read")[1]
+            side.view_id = world.make_view(side)
             answer = vendor.patch(f"/api/tenants/{side.tenant}", json={"settings": {"member_access": True}})
             assert answer.status_code == 200, answer.text
             sign(service.database, side.tenant, KEY)
@@ -302,7 +341,7 @@ def test_nobody_names_another_tenant(world: World, holder: str) -> None:
 
 
 @pytest.mark.parametrize("holder", ["an admin", "a member", "a key of the tenant", "the vendor"])
-@pytest.mark.parametrize("path", ["/api/audit-log/{}", "/api/audit-log/{}/proof"])
+@pytest.mark.parametrize("path", ["/api/audit-log/{}", "/api/audit-log/{}/context", "/api/audit-log/{}/proof"])
 def test_an_id_of_another_tenant_is_an_id_that_does_not_exist(world: World, holder: str, path: str) -> None:
     with world.client(holder) as client:
         found = {}

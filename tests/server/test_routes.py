@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 from html.parser import HTMLParser
 from typing import Any
 
@@ -18,9 +19,18 @@ METHODS = {
     "/api/audit-log": {"GET", "POST"},
     "/api/audit-log/batch": {"POST"},
     "/api/audit-log/0192f0c4-7d3e-7c1a-9b1e-2f6d3a5b7c90": {"GET"},
+    "/api/audit-log/0192f0c4-7d3e-7c1a-9b1e-2f6d3a5b7c90/context": {"GET"},
     "/api/audit-log/0192f0c4-7d3e-7c1a-9b1e-2f6d3a5b7c90/proof": {"GET"},
     "/api/audit-log/checkpoint": {"GET"},
     "/api/audit-log/consistency": {"GET"},
+    "/api/audit-log/facets": {"GET"},
+    "/api/audit-log/feed": {"GET"},
+    "/api/audit-log/live": {"GET"},
+    "/api/audit-log/actors": {"GET"},
+    "/api/audit-log/targets": {"GET"},
+    "/api/audit-log/actions": {"GET"},
+    "/api/audit-log/views": {"GET", "POST"},
+    "/api/audit-log/views/0192f0c4-7d3e-7c1a-9b1e-2f6d3a5b7c90": {"DELETE", "PATCH"},
     "/api/audit-log/vkeys": {"GET"},
     "/api/keys": {"GET", "POST"},
     "/api/keys/0192f0c4-7d3e-7c1a-9b1e-2f6d3a5b7c90": {"DELETE", "GET"},
@@ -79,7 +89,7 @@ def test_another_spelling_of_an_address_asks_for_the_key_too(api: httpx.Client, 
         problem(stranger.get(url), 401, "unauthorized")
         refused = stranger.post(url, json=an_event(tenant))
     assert refused.status_code in {401, 404}
-    assert api.get(url).json() == {"data": [], "next_cursor": None}
+    assert api.get(url).json() == {"data": [], "next_cursor": None, "prev_cursor": None}
     answer = api.post(url, json=an_event(tenant))
     assert answer.status_code in {201, 404}
     assert len(listed(api, tenant)) == (answer.status_code == 201)
@@ -151,8 +161,12 @@ def test_its_examples_are_accepted_as_they_stand(api: httpx.Client) -> None:
             for example in operation.get("requestBody", {}).get("content", {}).values():
                 for shown in example["examples"].values():
                     key = api.post("/api/keys", json={"name": "example", "scopes": []}).json()["key_id"]
-                    address = path.format(key_id=key, tenant_id="acme")
-                    answer = api.request(method, address, json=shown["value"])
+                    kept = {"name": secrets.token_hex(8), "query": "", "shared": True}
+                    view = api.post("/api/audit-log/views", params={"tenant_id": "acme"}, json=kept).json()["view_id"]
+                    address = path.format(key_id=key, tenant_id="acme", view_id=view)
+                    named = [given["name"] for given in operation.get("parameters", ()) if given["in"] == "query"]
+                    whose = {"tenant_id": "acme"} if "tenant_id" in named else {}
+                    answer = api.request(method, address, json=shown["value"], params=whose)
                     assert answer.status_code in {200, 201}, (path, answer.text)
                     assert str(answer.status_code) in operation["responses"]
 

@@ -25,11 +25,12 @@ from indelible.server import denials
 from indelible.server.caller import Caller
 from indelible.server.trail import Trail
 from indelible.settings import Settings
-from indelible.store import read
 from indelible.store.access import OPERATOR, AccessLog
 from indelible.store.append import Rules
 from indelible.store.appender import Appender
 from indelible.store.errors import StoreUnavailable
+from indelible.store.filter import Filter
+from indelible.store.finding import find
 from indelible.store.fitting import fitting
 from indelible.store.sealing import Record
 from indelible.store.session import Database as Connections
@@ -88,7 +89,7 @@ async def acme(appender: Appender) -> str:
 
 async def entries(connections: Connections, tenant: str) -> list[Record]:
     """Of the log of the log, the oldest first."""
-    page = await read.timeline(connections, View(tenant), read.Filter(), limit=1000)
+    page = await find(connections, View(tenant), Filter(), Catalog.load(), limit=1000)
     found = [record for record in page.records if record.event.action.startswith("audit_log.")]
     return sorted(found, key=lambda record: record.seq)
 

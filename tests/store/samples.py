@@ -12,9 +12,10 @@ from indelible.store.append import Receipt
 from indelible.store.appender import Appender
 from indelible.store.intake import Intake
 from indelible.store.sealing import Prepared
+from indelible.store.words import Mark, lexeme
 from tests.postgres import Database
 
-__all__ = ["FULL", "as_superuser", "examples", "raw", "rows", "send", "take"]
+__all__ = ["EVER", "FULL", "as_superuser", "examples", "found_by", "raw", "rows", "send", "take"]
 
 FULL: dict[str, Any] = {
     "action": "user.role_changed",
@@ -35,6 +36,16 @@ def raw(tenant: str, **fields: object) -> bytes:
 
 def take(intake: Intake, tenant: str, **fields: object) -> Prepared:
     return intake.take(raw(tenant, **fields), now=datetime.now(UTC), history=False)
+
+
+EVER = "'-infinity', 'infinity', 1000"
+"""The last arguments of a search, of whenever it was recorded."""
+
+
+def found_by(tenant: str, mark: Mark, word: str, suffix: str = "") -> str:
+    """A tsquery of one word, with `:*` as its suffix of those that begin with it."""
+    escaped = lexeme(tenant, mark, word).replace("\\", "\\\\").replace("'", "''")
+    return f"'{escaped}'{suffix}"
 
 
 async def send(appender: Appender, *events: Prepared) -> list[Receipt]:

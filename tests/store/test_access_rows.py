@@ -16,7 +16,7 @@ from indelible.store.intake import Intake
 from indelible.store.session import Database as Connections
 from tests.postgres import Database
 from tests.store.acting import MINE, OTHER, acting, refusal, run
-from tests.store.samples import examples, rows, send, take
+from tests.store.samples import EVER, examples, found_by, rows, send, take
 
 CONTROL = "indelible_control"
 KEY = (
@@ -289,7 +289,7 @@ def test_the_functions_for_members_give_nothing_of_others(filled: Database, tena
         run(connection, "SET LOCAL ROLE indelible_member")
 
         def given() -> int:
-            found = run(connection, "SELECT 1 FROM indelible.search_own('sarah')")
+            found = run(connection, f"SELECT 1 FROM indelible.search_own(%s, {EVER})", found_by(MINE, "a", "sarah"))
             return len(found) + sum(
                 len(run(connection, "SELECT 1 FROM indelible.own_personal(%s, %s)", *place)) for place in places
             )

@@ -21,10 +21,11 @@ from indelible.store.intake import Intake
 from indelible.store.migrate import migrate, migrations
 from indelible.store.session import Database as Connections
 from indelible.store.verify import verify
+from indelible.store.words import Mark, lexeme
 from tests.conftest import Cluster
 from tests.postgres import Database
 from tests.store.acting import EVENTS, PERSONAL, refusal, run
-from tests.store.samples import as_superuser, rows, send, take
+from tests.store.samples import EVER, as_superuser, found_by, rows, send, take
 from tests.store.test_migrate_proofs import stored_before
 
 SARAH, ALEX = "usr_7", "usr_9"
@@ -124,6 +125,7 @@ def as_member(
 
 
 SEQS = "SELECT seq FROM indelible.events{} ORDER BY seq"
+OWN_WORDS = f"SELECT seq FROM indelible.search_own(NULL, {EVER}) ORDER BY seq"
 
 
 def seqs(connection: psycopg.Connection, condition: str = "", *parameters: object) -> list[int]:
@@ -165,7 +167,7 @@ def test_without_a_tenant_and_a_member_there_are_no_rows(
 ) -> None:
     with as_member(members, tenant, member) as connection:
         assert seqs(connection) == []
-        assert run(connection, "SELECT * FROM indelible.search_own('own:*')") == []
+        assert run(connection, OWN_WORDS) == []
         for where in places(members, ACME):
             assert run(connection, "SELECT * FROM indelible.own_personal(%s, %s)", *where) == []
 
@@ -184,9 +186,7 @@ def test_an_id_that_is_nobodys_has_no_rows(members: Database, member: str) -> No
     foreign = {f"{SARAH} ": [8], SARAH.upper(): [8], f"{SARAH},{ALEX}": [8]}  # there are such people
     with as_member(members, member=member) as connection:
         assert seqs(connection) == foreign.get(member, [])
-        assert len(run(connection, "SELECT * FROM indelible.search_own('own:* | foreign:*')")) == len(
-            foreign.get(member, [])
-        )
+        assert [seq for (seq,) in run(connection, OWN_WORDS)] == foreign.get(member, [])
 
 
 def places(database: Database, tenant: str) -> list[tuple[int, Any]]:
@@ -227,32 +227,122 @@ def test_disclosures_are_those_that_the_tenant_lets_members_see(members: Databas
             assert shown - {"targets"} == expected - {"targets"}
 
 
+FIND = f"SELECT seq FROM indelible.search_own(%s, {EVER}) ORDER BY seq"
+EVERYWHERE = [(seq,) for seq in OWN_SEQS]
+
+MARKED: dict[str, Mark] = {
+    "actor": "a", "target": "t", "changes": "c", "metadata": "m", "address": "x", "request": "r", "session": "s",
+}  # fmt: skip
+"""The words of each part of an event, and their mark. Those of the user agent are of no index."""
+
+
+def words_of(part: str, tenant: str = ACME, whose: str = "own", suffix: str = "") -> str:
+    return found_by(tenant, MARKED[part], f"{whose}{part}", suffix)
+
+
 @pytest.mark.parametrize("sees", SETTINGS, ids="+".join)
 def test_words_are_found_in_what_members_see_of_their_own(members: Database, sees: tuple[str, ...]) -> None:
-    """A word of a hidden part is as if it were not there, also where it is asked for what lacks it."""
-    context = {"ip_address", "request_id", "session_id"} <= set(sees)
+    """Who asks for a word of a hidden part, in whatever way, gets nothing."""
     shown = {
         "actor": True, "target": True, "changes": "changes" in sees, "metadata": "metadata" in sees,
-        "address": context, "request": context, "session": context, "agent": False,
+        "address": "ip_address" in sees, "request": "request_id" in sees, "session": "session_id" in sees,
     }  # fmt: skip
     with as_member(members, sees=sees) as connection:
-        found = "SELECT seq FROM indelible.search_own(%s) ORDER BY seq"
         for part, is_shown in shown.items():
-            everywhere = [(seq,) for seq in OWN_SEQS]
-            assert run(connection, found, f"own{part}") == (everywhere if is_shown else [])
-            assert run(connection, found, f"own{part[:3]}:*") == (everywhere if is_shown else [])
-            assert run(connection, found, f"!own{part}") == ([] if is_shown else everywhere)
-            assert run(connection, found, f"own{part}:BCD & ownactor:A") == (
-                everywhere if is_shown and part not in ("actor", "target") else []
-            )
-            assert run(connection, found, f"foreign{part}") == []
-        assert run(connection, found, "!nonsense") == everywhere
+            there = EVERYWHERE if is_shown else []
+            word = words_of(part)
+            assert run(connection, FIND, word) == there
+            assert run(connection, FIND, words_of(part)[:-4] + "':*") == there
+            assert run(connection, FIND, f"{words_of('actor')} & {word}") == there
+            assert run(connection, FIND, f"!{words_of(part, whose='foreign')}") == there
+            for nothing in (f"!{word}", words_of(part, whose="foreign")):
+                assert run(connection, FIND, nothing) == []
+        for mark in ("=", "o", "u", "i", "y", "b"):
+            there = EVERYWHERE if mark == "=" else []
+            assert run(connection, FIND, found_by(ACME, mark, "user.joined")) == there
+
+
+def test_the_member_finds_by_ids_what_is_their_own(members: Database) -> None:
+    with as_member(members) as connection:
+        assert run(connection, FIND, found_by(ACME, "u", ALEX)) == [(3,), (4,)]
+        assert run(connection, FIND, found_by(ACME, "i", SARAH)) == [(2,), (3,), (4,), (5,)]
+        assert run(connection, FIND, found_by(ACME, "i", "usr_3")) == []
+        assert run(connection, FIND, found_by(ACME, "u", "usr", ":*")) == [(seq,) for seq in (1, 2, 3, 4)]
+
+
+def test_without_words_all_of_their_own_is_found(members: Database) -> None:
+    found = "SELECT seq FROM indelible.search_own(NULL, {}) ORDER BY seq"
+    with as_member(members) as connection:
+        assert run(connection, found.format(EVER)) == EVERYWHERE
+        assert len(run(connection, found.format("'-infinity', 'infinity', 2"))) == 2
+        assert run(connection, found.format("'-infinity', now() - interval '1 day', 9")) == []
+        assert run(connection, found.format("now() + interval '1 day', 'infinity', 9")) == []
+        assert run(connection, found.format("NULL, NULL, NULL")) == []
+        assert run(connection, FIND, "") == []
+
+
+SMUGGLED = [
+    "{w}", "{w}:*", "!{w}", "!!{w}", "{v} & {w}", "{v} | {w}", "{w} | {v}", "{v} & !{w}", "!({v} & {w})",
+    "!({v} | !{w})",    "{v} <-> {w}", "{w} <2> {v}", "!({w} <-> {v})", "{w}:A", "{w}:ABCD", "{v} | {w}:D", "{v} | {w}:*A", "{none} | {w}",
+    "(({v} & {v}) | (({w})))", "!{none} & {w}", "!{none} & !{w}", "{quoted} | {w}", "{slashed} | {w}",
+    "{slashed} & !{w}", "{v} | {slashed} | {w}", "{quoted} & {slashed} | {w}", "'''' | {w}", "'\\\\' | {w}", "'''\\\\''' | {w} | ''''",
+]  # fmt: skip
+"""Queries with a word that is hidden; among words that are not, that are there or not, or have quotes in them."""
+
+
+@pytest.mark.parametrize("query", SMUGGLED)
+def test_no_query_tells_whether_a_hidden_word_is_there(members: Database, query: str) -> None:
+    """What it gives is the same for a word that their own events have, for one that others' have, and for none."""
+    visible = {
+        "v": words_of("actor"), "none": found_by(ACME, "a", "nowhere"), "quoted": found_by(ACME, "a", "own'actor'"),
+        "slashed": found_by(ACME, "a", "own\\"),
+    }  # fmt: skip
+    with as_member(members, sees=("changes",)) as connection:
+        assert run(connection, FIND, f"{visible['v']} | {visible['quoted']} | {visible['slashed']}") == EVERYWHERE
+        for part, mark in MARKED.items():
+            if mark in "mxrs":
+                for word in (words_of(part), words_of(part, whose="foreign"), found_by(ACME, mark, "nowhere")):
+                    assert run(connection, FIND, query.format(w=word, **visible)) == []
+        # Nor does the beginning of all words of a part, of all parts, or of those of another tenant.
+        start = visible["v"][1:4]
+        for beginning in ("{}m", "{}a", "{}", "{:.2}", "{:.1}", "{}?x", "{}\\\\m", "x{}m"):
+            word = f"'{beginning.format(start)}':*"
+            if "{w}:" not in query:
+                assert run(connection, FIND, query.format(w=word, **visible)) == []
+        other = words_of("actor", GLOBEX)
+        assert run(connection, FIND, query.format(w=other, **visible)) == []
+
+
+def test_a_query_that_no_text_gives_tells_nothing_either(members: Database) -> None:
+    """In the binary format an operand may be empty, and hold whatever PostgreSQL's text of it would escape."""
+
+    def operand(word: str, *, prefix: bool = False) -> bytes:
+        return b"\x01\x00" + bytes([prefix]) + word.encode() + b"\0"
+
+    hidden = lexeme(ACME, "m", "ownmetadata")
+    visible = lexeme(ACME, "a", "ownactor")
+    either = b"\x02\x03"
+    with as_member(members, sees=("changes",)) as connection:
+        run(connection, "CREATE TEMPORARY TABLE queries (query tsquery)")
+        for words in (
+            [operand(visible)], [operand(hidden)], [operand(""), operand(hidden)], [operand(""), operand(visible)],
+            [operand("'"), operand(hidden)], [operand("\\"), operand(hidden)], [operand("", prefix=True)],
+            [operand(visible + "\\"), operand(hidden)], [operand(visible + "'"), operand(hidden, prefix=True)],
+        ):  # fmt: skip
+            query = either * (len(words) - 1) + b"".join(words)
+            value = (2 * len(words) - 1).to_bytes(4) + query
+            row = b"\x00\x01" + len(value).to_bytes(4) + value
+            run(connection, "TRUNCATE queries")
+            with connection.cursor().copy("COPY queries FROM STDIN (FORMAT BINARY)") as copy:
+                copy.write(b"PGCOPY\n\xff\r\n\0" + bytes(8) + row + b"\xff\xff")
+            found = run(connection, f"SELECT s.seq FROM queries, indelible.search_own(query, {EVER}) s ORDER BY 1")
+            assert found == (EVERYWHERE if words == [operand(visible)] else [])
 
 
 def test_where_members_may_not_see_their_events_no_name_is_given_out(members: Database) -> None:
     """Their rows, which hold ids, are kept from them by the service, which refuses them altogether."""
     with as_member(members, CLOSED) as connection:
-        assert run(connection, "SELECT * FROM indelible.search_own('own:*')") == []
+        assert run(connection, OWN_WORDS) == []
         for where in places(members, CLOSED):
             assert run(connection, "SELECT * FROM indelible.own_personal(%s, %s)", *where) == []
 
@@ -260,9 +350,11 @@ def test_where_members_may_not_see_their_events_no_name_is_given_out(members: Da
 REFUSED = [
     *(f"SELECT FROM indelible.{table}" for table in (
         "event_personal", EVENTS, PERSONAL, "ledgers", "keys", "checkpoints", "subtrees", "signers", "refusals",
-        "tenant_settings", "revoked_tokens", "installation", "usage", "migrations",
+        "tenant_settings", "revoked_tokens", "installation", "usage", "migrations", "directory", "saved_views",
     )),
-    "SELECT * FROM indelible.search('own:*')",
+    f"SELECT * FROM indelible.search('own:*', {EVER})",
+    "SELECT indelible.hidden_words('own:*', '{}', 'abc')",
+    "SELECT indelible.word_prefix('acme')",
     "SELECT indelible.tenants_with_entries()",
     "SELECT indelible.ensure_month(current_date)",
     "SELECT indelible.erase_disclosures(1, '{1}', '{actor}')",

@@ -10,11 +10,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from indelible.catalog import Catalog
 from indelible.event import MASK, Event, InvalidEvent, dump, parse
 from indelible.ledger.disclosure import GROUPS
 from indelible.store.appender import Appender
+from indelible.store.filter import Filter, Is
+from indelible.store.finding import find
 from indelible.store.intake import Intake
-from indelible.store.read import Filter, event, timeline
+from indelible.store.read import event
 from indelible.store.session import Database as Connections
 from indelible.store.verify import verify
 from indelible.store.view import View
@@ -129,6 +132,7 @@ async def test_an_altered_disclosure_is_left_out_and_named_and_an_erased_one_is_
     connections: Connections,
     database: Database,
     intake: Intake,
+    catalog: Catalog,
     tenant: str,
     group: str,
     erased: bool,
@@ -136,7 +140,7 @@ async def test_an_altered_disclosure_is_left_out_and_named_and_an_erased_one_is_
     (receipt,) = await send(appender, take(intake, tenant, **FULL))
     value = "NULL" if erased else f"replace({group}, 'Sarah', 'Simon')"
     as_superuser(database, f"UPDATE indelible.event_personal SET {group} = {value} WHERE {ROW}", tenant=tenant)
-    page = await timeline(connections, View(tenant), Filter(equal={"action": [FULL["action"]]}))
+    page = await find(connections, View(tenant), Filter(conditions=[Is("action", [FULL["action"]])]), catalog)
     single = await event(connections, View(tenant), receipt.id)
     assert page.records == [single]
     assert single is not None

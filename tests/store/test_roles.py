@@ -12,9 +12,10 @@ from indelible.catalog import Catalog
 from indelible.store.append import Receipt, Rules, append
 from indelible.store.embedded import SERVICE_ROLE
 from indelible.store.intake import Intake
+from indelible.store.words import lexeme
 from tests.postgres import Database
 from tests.store.acting import EVENTS, MINE, MONTH, OTHER, PERSONAL, ROLES, RUNTIME, acting, refusal, run
-from tests.store.samples import as_superuser, rows, take
+from tests.store.samples import EVER, as_superuser, found_by, rows, take
 
 # --- tenants
 
@@ -55,12 +56,53 @@ def test_what_was_set_ends_with_the_transaction(filled: Database) -> None:
 
 def test_words_are_found_in_the_tenant_that_is_set(filled: Database) -> None:
     """The search runs as one who may see the words of all of them."""
-    search = "SELECT seq FROM indelible.search(%s)"
+    search = f"SELECT seq FROM indelible.search(%s, {EVER})"
     with acting(filled, "indelible_reader") as connection:
         assert run(connection, search, "sarah") == []
     with acting(filled, "indelible_reader", tenant=MINE) as connection:
-        assert run(connection, f"{search} ORDER BY seq", "sarah") == [(1,), (2,), (3,)]
-        assert run(connection, search, "elsewhere") == []
+        assert run(connection, f"{search} ORDER BY seq", found_by(MINE, "a", "sarah")) == [(1,), (2,), (3,)]
+        for none in (
+            found_by(MINE, "m", "elsewhere"), found_by(OTHER, "m", "elsewhere"), found_by(OTHER, "a", "sarah"), "sarah",
+            f"'{lexeme(OTHER, 'm', '')[:3]}':*",
+        ):  # fmt: skip
+            assert run(connection, search, none) == []
+        everywhere = [(0,), (1,), (2,), (3,)]
+        for every in ("!sarah", f"!{found_by(OTHER, 'm', 'elsewhere')}", f"'{lexeme(MINE, 'm', '')[:3]}':*"):
+            assert run(connection, f"{search} ORDER BY seq", every) == everywhere
+
+
+def test_the_directory_is_that_of_the_tenant_that_is_set(filled: Database) -> None:
+    query = "SELECT tenant_id, kind, value FROM indelible.directory"
+    listed = rows(filled, query)
+    assert {tenant for tenant, _, _ in listed} == {MINE, OTHER}
+    with acting(filled, "indelible_reader") as connection:
+        assert run(connection, query) == []
+    with acting(filled, "indelible_reader", tenant=MINE) as connection:
+        assert sorted(run(connection, query)) == sorted(row for row in listed if row[0] == MINE)
+        assert run(connection, f"{query} WHERE tenant_id = %s", OTHER) == []
+    insert = "INSERT INTO indelible.directory (tenant_id, kind, value) VALUES ('{}', 'name', 'planted')"
+    with acting(filled, "indelible_writer", tenant=MINE) as connection:
+        assert refusal(connection, insert.format(MINE)) == ""
+        assert "violates row-level security policy" in refusal(connection, insert.format(OTHER))
+        for statement in (query, "DELETE FROM indelible.directory", "UPDATE indelible.directory SET value = 'x'"):
+            assert refusal(connection, statement) == "permission denied for table directory"
+
+
+def test_views_are_kept_for_the_tenant_that_is_set(filled: Database) -> None:
+    save = "INSERT INTO indelible.saved_views (tenant_id, name, query, created_by) VALUES (%s, 'n', 'q=a', '{}')"
+    seen = "SELECT tenant_id FROM indelible.saved_views"
+    with acting(filled, "indelible_control", tenant=MINE) as connection:
+        run(connection, save, MINE)
+        assert "violates row-level security policy" in refusal(connection, save.replace("%s", f"'{OTHER}'"))
+        assert run(connection, seen) == [(MINE,)]
+        for tenant in (OTHER, ""):
+            run(connection, f"SET LOCAL indelible.tenant_id = '{tenant}'")
+            assert run(connection, seen) == []
+            assert run(connection, "UPDATE indelible.saved_views SET name = 'x' RETURNING 1") == []
+            assert run(connection, "DELETE FROM indelible.saved_views RETURNING 1") == []
+        for column in ("tenant_id", "view_id", "owner", "created_by", "created_at"):
+            said = refusal(connection, f"UPDATE indelible.saved_views SET {column} = DEFAULT")
+            assert said == "permission denied for table saved_views"
 
 
 def test_a_function_of_the_readers_own_never_sees_another_tenants_row(filled: Database) -> None:

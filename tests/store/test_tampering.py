@@ -13,6 +13,7 @@ from indelible.ledger import base64url, entry
 from indelible.ledger.tree import leaf_hash
 from indelible.store.tenants import tenants
 from indelible.store.verify import Remembered, verify
+from indelible.store.words import lexeme
 from tests.store.tampering import HEAD, LAST, ROW, SIZE, TREE, Found, Ledger, blames, columns_of
 
 pytestmark = pytest.mark.anyio
@@ -172,7 +173,9 @@ async def test_an_entry_forged_at_the_end(ledger: Ledger) -> None:
         "INSERT INTO indelible.events (tenant_id, seq, recorded_at, occurred_at, id, action, outcome, source, "
         "actor_type, leaf_hash, entry) VALUES (%(tenant)s, %(seq)s, %(now)s, date_trunc('milliseconds', %(now)s), "
         "'0192f0c4-7d3e-7c1a-9b1e-2f6d3a5b7c90', 'user.joined', 'success', 'api', 'user', %(leaf)s, %(entry)s)",
-        seq=SIZE, now=now, leaf=leaf_hash(data), entry=data,
+        "INSERT INTO indelible.event_personal (tenant_id, seq, recorded_at, occurred_at, search) "
+        "VALUES (%(tenant)s, %(seq)s, %(now)s, date_trunc('milliseconds', %(now)s), array_to_tsvector(%(words)s))",
+        seq=SIZE, now=now, leaf=leaf_hash(data), entry=data, words=[lexeme(ledger.tenant, "=", "user.joined")],
     )  # fmt: skip
     await ledger.shows({None: "has 7 entries by its head, but there are 8"})
 
@@ -181,7 +184,10 @@ async def test_history_rewritten_from_some_point_shows_to_who_remembers_a_head(l
     """Everything in the database agrees afterwards; a head that somebody keeps elsewhere does not."""
     remembered = {size: ledger.remembered(size) for size in range(1, SIZE + 1)}
     ledger.rewrite(lambda seq, data: data.replace(b"usr_7", b"usr_6") if seq == 3 else data)
-    ledger.tamper(f"UPDATE indelible.events SET actor_id = 'usr_6' WHERE {ROW}")
+    ledger.tamper(
+        f"UPDATE indelible.events SET actor_id = 'usr_6' WHERE {ROW}",
+        f"UPDATE indelible.event_personal SET search = replace(search::text, 'uusr_7', 'uusr_6')::tsvector WHERE {ROW}",
+    )
     await ledger.shows({})
     for size, memory in remembered.items():
         await ledger.shows({size - 1: "history was rewritten"} if size > 3 else {}, memory)
@@ -212,7 +218,10 @@ async def test_two_whole_ledgers_exchanged_say_whose_they_are(ledger: Ledger) ->
                 "UPDATE indelible.{} SET tenant_id = %(tenant)s WHERE tenant_id = %(bystander)s",
                 "UPDATE indelible.{} SET tenant_id = %(bystander)s WHERE tenant_id = 'x-' || %(tenant)s",
             )
-        ]
+        ],
+        "UPDATE indelible.event_personal SET search = array_to_tsvector(ARRAY("
+        "SELECT indelible.word_prefix(tenant_id) || substr(lexeme, 4) FROM unnest(search))) "
+        "WHERE tenant_id IN (%(tenant)s, %(bystander)s)",
     )
     for tenant in (ledger.tenant, ledger.bystander):
         blames(await ledger.verify(tenant=tenant), {0: f"does not open the ledger of {tenant}"})

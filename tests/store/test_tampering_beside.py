@@ -63,6 +63,73 @@ async def test_when_it_was_recorded(ledger: Ledger, tables: list[str]) -> None:
     await ledger.shows({3: "the column recorded_at says"})
 
 
+# --- the words that events are found by
+
+WORD = "(SELECT lexeme FROM unnest(search) WHERE substr(lexeme, 4, 1) = '{}' LIMIT 1)"
+MARKS = "=ouiyatcmx"
+"""Those that the event has, of which one word each is taken away."""
+
+SEARCHES = {
+    "all gone": "''",
+    "another tenant's": "array_to_tsvector(ARRAY(SELECT 'abc' || substr(lexeme, 4) FROM unnest(search)))",
+    "of no part": "search || array_to_tsvector(ARRAY[indelible.word_prefix(tenant_id) || '?sarah'])",
+    "a word of another part": "search || array_to_tsvector(ARRAY[indelible.word_prefix(tenant_id) || 'csimon'])",
+    "a tenant's prefix alone": "search || array_to_tsvector(ARRAY[indelible.word_prefix(tenant_id)])",
+    "a word of no tenant": "search || 'a'",
+    "with places": "search || to_tsvector('simple', 'sarah')",
+    "the same with a place": f"array_to_tsvector(array_remove(tsvector_to_array(search), {WORD.format('a')}))"
+                             f" || (quote_literal({WORD.format('a')}) || ':1')::tsvector",
+    "the same with a weight": "setweight(search::text::tsvector || (quote_literal('x') || ':1A')::tsvector, 'B')",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mark", MARKS)
+async def test_a_word_removed(ledger: Ledger, mark: str) -> None:
+    """The event would be there for whoever pages, and for nobody who looks for it."""
+    less = f"ts_delete(search, {WORD.format(mark)})"
+    ledger.tamper(f"UPDATE indelible.event_personal SET search = {less} WHERE {ROW} AND search <> {less}")
+    await ledger.shows({3: "the words it is found by are not its own: 1 of them are missing, and 0 do not"})
+
+
+@pytest.mark.parametrize("case", SEARCHES)
+async def test_words_altered(ledger: Ledger, case: str) -> None:
+    ledger.tamper(f"UPDATE indelible.event_personal SET search = {SEARCHES[case]} WHERE {ROW}")
+    await ledger.shows({3: "the words it is found by are not its own"})
+
+
+async def test_words_of_another_event(ledger: Ledger) -> None:
+    ledger.tamper(
+        "UPDATE indelible.event_personal p SET search = other.search FROM indelible.event_personal other "
+        "WHERE p.tenant_id = %(tenant)s AND p.seq = %(seq)s AND other.tenant_id = p.tenant_id AND other.seq = 0"
+    )
+    await ledger.shows({3: "the words it is found by are not its own"})
+
+
+@pytest.mark.parametrize("value", ["occurred_at - interval '1 day'", "'infinity'", "'-infinity'", "'10000-01-01Z'"])
+async def test_when_it_occurred_beside_the_words(ledger: Ledger, value: str) -> None:
+    ledger.tamper(f"UPDATE indelible.event_personal SET occurred_at = {value} WHERE {ROW}")
+    await ledger.shows({3: "beside its words it says that it occurred at"})
+
+
+UNSETTLED = "Start\N{ROCKET}jetzt Ⱥb Müller \N{OSMANYA LETTER BA}"
+"""Characters of after Unicode 3.2 beside an umlaut, which is older."""
+
+
+async def test_words_that_versions_of_unicode_differ_on(ledger: Ledger, appender: Appender, intake: Intake) -> None:
+    """What another version would have made of them is no contradiction; to leave out all others is one still."""
+    (receipt,) = await send(appender, take(intake, ledger.tenant, metadata={"note": UNSETTLED, "who": "Sarah"}))
+    await ledger.shows({})
+    replaced = (
+        "UPDATE indelible.event_personal SET search = array_to_tsvector(array_replace(tsvector_to_array(search), "
+        f"indelible.word_prefix(tenant_id) || %(old)s, indelible.word_prefix(tenant_id) || %(new)s)) WHERE {ROW}"
+    )
+    for old, new in (("mjetzt", "mstart\N{ROCKET}jetzt"), ("mⱥb", "mȺb"), ("m\N{OSMANYA LETTER BA}", "m")):
+        ledger.tamper(replaced, seq=receipt.seq, old=old, new=new)
+        await ledger.shows({})
+    ledger.tamper(replaced, seq=receipt.seq, old="mmuller", new="mpayroll")
+    await ledger.shows({receipt.seq: "1 of them are missing, and 1 do not belong to it"})
+
+
 # --- the disclosures
 
 UPDATE_GROUP = f"UPDATE indelible.event_personal SET {{group}} = {{value}} WHERE {ROW}"

@@ -15,10 +15,13 @@ from indelible.catalog.fallback import describe
 from indelible.catalog.outcome import tried
 from indelible.catalog.reader import RawAction, build, merge, read_toml
 from indelible.catalog.spec import ActionSpec, CatalogError
-from indelible.catalog.template import Template, TemplateError, compile_template
-from indelible.event import Event, FieldError
+from indelible.catalog.template import Template, TemplateError, compile_template, fixed
+from indelible.event import Actor, Event, FieldError
 
 __all__ = ["Catalog"]
+
+
+_SOMEBODY = Actor(type="user", name="Somebody")
 
 
 class _Sentences(NamedTuple):
@@ -82,6 +85,13 @@ class Catalog:
         if event.outcome == "success":
             return sentences.success(event)
         return (sentences.failure if event.outcome == "failure" else sentences.denied)(event)
+
+    def words(self, action: str) -> str:
+        """What the sentence of an action says, whoever did it to whatever: what a search for it goes by."""
+        spec = self._actions.get(action)
+        if spec is not None:
+            return fixed(spec.sentence)
+        return describe(Event(tenant_id="0", action=action, actor=_SOMEBODY)).removeprefix(_SOMEBODY.name or "")
 
     def check(self, event: Event) -> list[FieldError]:
         """What strict mode has against the event: an unknown action, or fields of other types than declared."""

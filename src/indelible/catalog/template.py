@@ -31,7 +31,7 @@ from indelible.catalog.who import (
 )
 from indelible.event import Event
 
-__all__ = ["Template", "TemplateError", "compile_template"]
+__all__ = ["Template", "TemplateError", "compile_template", "fixed"]
 
 Template = Callable[[Event], str]
 """Makes the sentence of an event: one line, never empty, never raises."""
@@ -61,6 +61,21 @@ def compile_template(source: str, metadata: Mapping[str, FieldSpec], changes: Co
         return shown.replace(" ,", ",") if " ," in shown else shown
 
     return sentence
+
+
+def fixed(source: str) -> str:
+    """The words of a template that stand outside of its sections and fields: each of its sentences has them."""
+    shown, depth, field = [], 0, False
+    for token in _TOKEN.findall(source):
+        if token in ("{", "}"):
+            field = token == "{"  # noqa: S105
+        elif token in ("[", "]"):
+            depth += 1 if token == "[" else -1  # noqa: S105
+        elif not field and not depth:
+            shown.append(_CHARACTERS.get(token, token))
+        if field:
+            shown.append(" ")
+    return "".join(shown)
 
 
 def _concatenate(parts: list[str | Part]) -> Part:

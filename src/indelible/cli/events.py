@@ -16,12 +16,12 @@ from indelible.cli.output import fail, note, say
 from indelible.cli.recording import recorded_listing
 from indelible.cli.selecting import selected
 from indelible.event import MAX_EVENT_BYTES, InvalidEvent
-from indelible.server.query import TimelineQuery
+from indelible.server.query import FilterQuery
 from indelible.server.wire import Accepted, LoggedEvent, sentence
 from indelible.settings import Settings
-from indelible.store import read
 from indelible.store.append import Rules
 from indelible.store.appender import Appender
+from indelible.store.finding import find
 from indelible.store.intake import Intake
 from indelible.store.sealing import Record
 from indelible.store.session import Logins
@@ -80,12 +80,25 @@ def log(
 
 def list_events(
     tenant: Annotated[str, typer.Option(help="Whose events.", metavar="TENANT")],
+    text: Annotated[
+        str | None,
+        typer.Argument(
+            help="As in a search box, in one pair of quotes: 'sarah \"role changed\" outcome:denied -actor:bot'.",
+            metavar="TEXT",
+        ),
+    ] = None,
     since: Annotated[
-        str | None, typer.Option(help="From then on: RFC 3339, or back from now (30m, 24h, 7d, 2w).")
+        str | None,
+        typer.Option(help="From then on: 2026-11-21, 2026-11, RFC 3339, or back from now (30m, 24h, 7d, 2w)."),
     ] = None,
     until: Annotated[str | None, typer.Option(help="Before then; as --since.")] = None,
-    q: Annotated[str | None, typer.Option(help="Words, all of which occur.", metavar="WORDS")] = None,
-    action: Annotated[list[str] | None, typer.Option(help="May be repeated: any of them.")] = None,
+    q: Annotated[
+        str | None,
+        typer.Option(help="As TEXT, which may begin with a minus here.", metavar="TEXT"),
+    ] = None,
+    action: Annotated[
+        list[str] | None, typer.Option(help="May be repeated: any of them; * stands for any characters.")
+    ] = None,
     category: Annotated[list[str] | None, typer.Option(help="auth, access, data, config or security.")] = None,
     operation: Annotated[list[str] | None, typer.Option(help="created, updated, deleted or accessed.")] = None,
     outcome: Annotated[list[str] | None, typer.Option(help="success, failure or denied.")] = None,
@@ -100,6 +113,8 @@ def list_events(
 ) -> None:
     """List a tenant's events as sentences, newest first, in your time zone.
 
+    Example: indelible list --tenant acme 'sarah action:role_changed since:30d'. What TEXT may say is in docs/search.md.
+
     That you looked is recorded in the ledger first, by your login on this host: see docs/log-of-the-log.md.
     """
     many = {
@@ -113,12 +128,16 @@ def list_events(
         "target_type": target_type,
         "target_id": target_id,
     }
-    given = [(name, value) for name, value in (("since", since), ("until", until), ("q", q)) if value is not None]
+    if text is not None and q is not None:
+        fail("give TEXT or --q, not both: they are the same")
+    box = q if text is None else text
+    given = [(name, value) for name, value in (("since", since), ("until", until), ("q", box)) if value is not None]
     given += [(name, value) for name, values in many.items() for value in values or []]
-    query = selected(tenant, given)
     settings = Settings.from_env(os.environ)
+    catalog = Catalog.load(settings.catalog)
+    query = selected(tenant, given, catalog, renamed={} if text is None else {"q": "TEXT"})
     with database(settings, data_dir) as found:
-        asyncio.run(_list(found.logins, settings, query, limit, as_json=as_json))
+        asyncio.run(_list(found.logins, settings, catalog, query, limit, as_json=as_json))
 
 
 async def _log(logins: Logins, settings: Settings, raw: bytes, *, as_json: bool) -> str:
@@ -138,16 +157,19 @@ async def _log(logins: Logins, settings: Settings, raw: bytes, *, as_json: bool)
     return f"#{answer.seq}  {catalog.sentence(prepared.event)}"
 
 
-async def _list(logins: Logins, settings: Settings, query: TimelineQuery, limit: int, *, as_json: bool) -> None:
-    catalog = Catalog.load(settings.catalog)
+async def _list(
+    logins: Logins, settings: Settings, catalog: Catalog, query: FilterQuery, limit: int, *, as_json: bool
+) -> None:
     after = None
+    is_recorded = False
     async with connected(logins, size=1) as opened:
         if not await ledgers(opened, tenant=query.tenant):
             note(f"There is no tenant {query.tenant!r} yet; `indelible tenants list` names those there are.")
         while limit > 0:
-            page = await read.timeline(opened, View(query.tenant), query.where, limit=min(limit, 500), after=after)
-            if after is None:
+            page = await find(opened, View(query.tenant), query.where, catalog, limit=min(limit, 500), after=after)
+            if not is_recorded:
                 await recorded_listing(opened, settings, query, len(page.records))
+                is_recorded = True
             for record in page.records:
                 if as_json:
                     say(msgspec.json.encode(LoggedEvent.of(record, catalog)).decode())
@@ -157,7 +179,7 @@ async def _list(logins: Logins, settings: Settings, query: TimelineQuery, limit:
                     altered = "  [ALTERED: run indelible verify]" if record.altered else ""
                     say(f"{when:%Y-%m-%d %H:%M:%S %Z}  {sentence(record, catalog)}{_erased(record)}{altered}")
             limit -= len(page.records)
-            after = page.next_cursor
+            after = page.next
             if after is None:
                 break
 

@@ -210,7 +210,10 @@ def _filter(
     where = selected(tenant, given, renamed={"actor_id": "actor", "target_id": "target"}).where
     if not given:
         return None, None
-    lists_ = {name: frozenset(values) for name, values in where.equal.items()}
+    for action in lists.get("action") or ():
+        if "*" in action:
+            fail(f"--action {action!r}: evidence takes actions as they are; name each, without *")
+    lists_ = {name: frozenset(values) for name, values in lists.items() if values}
     return Filter(**lists_, since=_ceiling(where.since), until=_ceiling(where.until)), where.since
 
 

@@ -124,6 +124,7 @@ NOWHERE = Context()
 SHOP = Context("203.0.113.61", "northwind-shop/4.2")
 WEBSITE, PRICE_LIST = Actor("api_key", "key_3", "website-sync"), Target("document", "doc_102", "Price list")
 BACKUP, SCIM = Actor("system", "backup", "Weekly backup"), Actor("system", "scim", "Keyhouse directory")
+BILLING = Actor("system", "billing", "Billing")
 
 
 class Moment(NamedTuple):
@@ -143,14 +144,20 @@ SSO_FROM = -62
 """The day from which all but Tomas sign in through the directory; after the incident, he too."""
 
 STORY = (
+    Moment(-88, "00:00:31", BILLING, "plan.downgraded", None,
+           {"changes": {"plan": Change("business", "team")}}, NOWHERE, "background"),
     Moment(-78, "09:40:12", INGRID.actor, "plan.upgraded", None,
            {"changes": {"plan": Change("team", "business"), "seats": Change(10, 25)}}),
     Moment(-72, "10:05:31", INGRID.actor, "user.invited", LENA.target, details(role="member")),
     Moment(-71, "14:31:02", LENA.actor, "user.joined", None, details(role="member", method="invitation")),
     Moment(SSO_FROM, "08:12:44", MARCUS.actor, "sso.configured", None, details(protocol="saml")),
     Moment(-61, "08:55:10", MARCUS.actor, "integration.installed", Target("integration", "int_2", "Calendar sync")),
+    Moment(-57, "10:12:26", INGRID.actor, "plan.upgraded", None,
+           {"changes": {"plan": Change("business", "enterprise"), "seats": Change(25, 60)}}),
     Moment(-44, "04:20:09", SCIM, "scim.user_created", YUSUF.target, PLAIN, NOWHERE, "background"),
     Moment(-33, "17:00:20", SCIM, "scim.user_deprovisioned", NOAH.target, PLAIN, NOWHERE, "background"),
+    Moment(-29, "15:48:03", INGRID.actor, "plan.downgraded", None,
+           {"changes": {"plan": Change("enterprise", "business"), "seats": Change(60, 25)}}),
     Moment(-25, "11:15:37", INGRID.actor, "user.role_changed", SOFIA.target,
            {"changes": {"role": Change("member", "manager")}}),
 )  # fmt: skip

@@ -11,7 +11,7 @@ from msgspec import json
 
 from indelible.catalog import Catalog
 from indelible.event import Actor, Change, Event, Target
-from indelible.server.query import TimelineQuery
+from indelible.server.query import FilterQuery
 from indelible.settings import Settings
 from indelible.store.access import AccessLog
 from indelible.store.append import Receipt, Rules
@@ -56,7 +56,7 @@ async def recorded(
     return answer
 
 
-async def recorded_listing(opened: Database, settings: Settings, query: TimelineQuery, results: int) -> None:
+async def recorded_listing(opened: Database, settings: Settings, query: FilterQuery, results: int) -> None:
     """Records that events were listed, once in ten minutes for the same query. Raises `StoreError`."""
     if query.words is None and not query.filters:
         await recorded(opened, settings, query.tenant, "audit_log.viewed", once=["list"])

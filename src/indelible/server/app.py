@@ -11,20 +11,27 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import HTTPScope, Receive, Scope, Send
 
 from indelible.catalog import Catalog
+from indelible.server.directories import actions, actors, targets
 from indelible.server.docs import docs, openapi_json
+from indelible.server.facets import facets
+from indelible.server.feed import feed_page
 from indelible.server.gate import OPEN, admit, check_routes
 from indelible.server.headers import Cors, hardened
 from indelible.server.health import healthz, readyz
 from indelible.server.ingest import Ingest
 from indelible.server.keys import create_key, key, list_keys, revoke_key, rotate_key
+from indelible.server.live import live
 from indelible.server.logs import configure_logs
 from indelible.server.metrics import metrics
+from indelible.server.neighbours import context
 from indelible.server.problems import CONTENT_TYPE, Problem
 from indelible.server.proving import checkpoint, consistency, event_proof, vkeys
 from indelible.server.reading import event, timeline
 from indelible.server.responses import problem_response, respond
 from indelible.server.run import end_with_parent
+from indelible.server.saved_views import change_view, create_view, delete_view, list_views
 from indelible.server.service import Service
+from indelible.server.stopping import when_stopping
 from indelible.server.tenants import change_tenant, list_tenants, open_tenant, tenant
 from indelible.server.viewer_tokens import issue_token, revoke_tokens
 from indelible.settings import Settings
@@ -65,6 +72,10 @@ class Application:
             [
                 *(_options("/api/audit-log", "GET", "POST"), _ingest, timeline, event),
                 *(checkpoint, consistency, event_proof, vkeys),
+                *(feed_page, live),
+                *(facets, actors, targets, actions),
+                *(_options("/api/audit-log/views", "GET", "POST"), list_views, create_view, context),
+                *(_options("/api/audit-log/views/{view_id:str}", "DELETE", "PATCH"), change_view, delete_view),
                 *(_options("/api/keys", "GET", "POST"), create_key, list_keys, rotate_key),
                 *(_options("/api/keys/{key_id:str}", "DELETE", "GET"), key, revoke_key),
                 *(_options("/api/tenants", "GET", "POST"), list_tenants, open_tenant),
@@ -99,7 +110,8 @@ class Application:
             litestar.state.service = service
             ingest = Ingest(service)
             self._fast = dict(zip(_LOGGING, (ingest.one, ingest.batch), strict=True))
-            yield
+            with when_stopping(service.growth.stop):
+                yield
             self._fast = {}
 
 

@@ -25,8 +25,8 @@ from indelible.server.caller import Caller
 from indelible.server.client_address import client_address
 from indelible.server.last_use import LastUse
 from indelible.server.memory import Memory
+from indelible.server.parameters import TENANT
 from indelible.server.problems import Problem
-from indelible.server.query import TENANT
 from indelible.server.tokens import BadToken, Claims, ViewerTokens
 from indelible.server.trail import Trail
 from indelible.settings import Settings

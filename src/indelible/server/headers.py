@@ -74,7 +74,7 @@ class Cors:
                 return [
                     *added,
                     (b"access-control-allow-methods", self._methods(scope["path"], headers)),
-                    (b"access-control-allow-headers", b"authorization, content-type"),
+                    (b"access-control-allow-headers", b"authorization, content-type, last-event-id"),
                     (b"access-control-max-age", _MAX_AGE),
                 ]
             return [*added, (b"access-control-expose-headers", b"retry-after, content-disposition")]

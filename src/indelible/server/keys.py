@@ -20,8 +20,8 @@ from indelible.server.caller import Caller
 from indelible.server.gate import admit_again
 from indelible.server.grants import check_ending, check_making, latest_end
 from indelible.server.listing import CURSOR, LIMIT, ListQuery, key_cursor, key_place
+from indelible.server.parameters import TENANT, Parameter
 from indelible.server.problems import ErrorDetail, Problem
-from indelible.server.query import TENANT, Parameter
 from indelible.server.responses import json_response
 from indelible.server.service import Service, admitted
 from indelible.server.spans import span

@@ -13,8 +13,8 @@ from litestar.datastructures import State
 
 from indelible.event import is_tenant_id
 from indelible.ledger import base64url
+from indelible.server.parameters import DEFAULT_LIMIT, MAX_LIMIT, Parameter
 from indelible.server.problems import ErrorDetail, Problem
-from indelible.server.query import DEFAULT_LIMIT, MAX_LIMIT, Parameter
 from indelible.store.keys import KeyPlace
 
 __all__ = ["CURSOR", "LIMIT", "ListQuery", "bad_cursor", "key_cursor", "key_place"]

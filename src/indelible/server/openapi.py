@@ -6,7 +6,15 @@ import msgspec
 
 from indelible import __version__
 from indelible.event import Event
-from indelible.server import openapi_keys, openapi_tenants, openapi_viewer_tokens
+from indelible.server import (
+    openapi_facets,
+    openapi_feed,
+    openapi_keys,
+    openapi_neighbours,
+    openapi_saved_views,
+    openapi_tenants,
+    openapi_viewer_tokens,
+)
 from indelible.server.health import Readiness
 from indelible.server.ingest import MAX_BATCH
 from indelible.server.metrics import CONTENT_TYPE as METRICS
@@ -14,14 +22,15 @@ from indelible.server.openapi_parts import (
     body,
     json_answer,
     parameter,
+    parameters,
     problems,
     ref,
     text_answer,
     unsecured,
 )
+from indelible.server.parameters import CHECKPOINT_SIZE, CONSISTENCY, EVENT_ID, PARAMETERS, TENANT
 from indelible.server.problems import ProblemDetails
 from indelible.server.proving import TEXT, Consistency
-from indelible.server.query import CHECKPOINT_SIZE, CONSISTENCY, EVENT_ID, PARAMETERS, TENANT
 from indelible.server.wire import Accepted, BatchAnswer, Refused, SealedEvent, Timeline
 
 __all__ = ["describe_api"]
@@ -41,7 +50,10 @@ _NO_CHECKPOINT = "There is no such ledger, or nothing of it was signed yet"
 _NOT_YET_SIGNED = "No checkpoint covers it yet, although one was asked for"
 
 
-_PARTS = (openapi_keys, openapi_tenants, openapi_viewer_tokens)
+_PARTS = (
+    openapi_facets, openapi_feed, openapi_neighbours, openapi_saved_views, openapi_keys, openapi_tenants,
+    openapi_viewer_tokens,
+)  # fmt: skip
 
 
 def describe_api() -> dict[str, Any]:
@@ -141,7 +153,9 @@ def _timeline() -> dict[str, Any]:
     return {
         "operationId": "timeline",
         "summary": "List a tenant's events, newest first",
-        "parameters": [parameter(p) for p in PARAMETERS],
+        "description": "Parameters add up; of one that is given several times any value will do: see docs/search.md. "
+        "A page that could not be filled in time says so (`partial`).",
+        "parameters": parameters(PARAMETERS),
         "responses": {"200": json_answer("A page of events", ref("Timeline")), **problems(422)},
     }
 

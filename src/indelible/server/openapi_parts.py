@@ -1,12 +1,13 @@
 """What descriptions of the API are made of: parameters, bodies, answers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from indelible.server.parameters import MAX_WORD, Parameter
 from indelible.server.problems import CONTENT_TYPE
-from indelible.server.query import Parameter
 
-__all__ = ["body", "json_answer", "parameter", "problems", "ref", "text_answer", "unsecured"]
+__all__ = ["body", "json_answer", "parameter", "parameters", "problems", "ref", "text_answer", "unsecured"]
 
 _PROBLEMS = {
     400: "Not JSON, or not gzip",
@@ -36,7 +37,21 @@ def unsecured(operation: str, summary: str, responses: dict[int, dict[str, Any]]
     }
 
 
+def parameters(known: Sequence[Parameter]) -> list[dict[str, Any]]:
+    """Those of a query, and those with a minus that go with them."""
+    found = []
+    for each in known:
+        found.append(parameter(each))
+        if each.excludable and not each.prefix:
+            excluded = replace(each, name=f"-{each.name}", aliases=tuple(f"-{alias}" for alias in each.aliases))
+            excluded = replace(excluded, text=f"Only events of which this is not so: {each.text}", example=None)
+            found.append(parameter(excluded))
+    return found
+
+
 def parameter(given: Parameter, where: str = "query") -> dict[str, Any]:
+    if given.prefix:
+        return _prefixed(given, where)
     schema: dict[str, Any] = dict(given.schema)
     described = given.text + (f" Also written {', '.join(given.aliases)}." if given.aliases else "")
     if given.repeatable:
@@ -50,6 +65,25 @@ def parameter(given: Parameter, where: str = "query") -> dict[str, Any]:
         "schema": schema,
     }
     return found | ({"example": given.example} if given.example and not given.repeatable else {})
+
+
+def _prefixed(given: Parameter, where: str) -> dict[str, Any]:
+    """Any number of parameters whose names begin alike: the members of an object, as OpenAPI has it."""
+    minus = "-?" if given.excludable else ""
+    return {
+        "name": given.name,
+        "in": where,
+        "required": False,
+        "description": f"{given.text} Given several times, any of them will do."
+        + (" With a minus before the name the others." if minus else ""),
+        "style": "form",
+        "explode": True,
+        "schema": {
+            "type": "object",
+            "propertyNames": {"pattern": f"^{minus}{given.name}\\.[^\\u0000]+$", "maxLength": MAX_WORD},
+            "additionalProperties": {"type": "array", "items": dict(given.schema)},
+        },
+    }
 
 
 def body(schema: dict[str, Any], examples: dict[str, Any]) -> dict[str, Any]:

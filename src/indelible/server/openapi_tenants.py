@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from indelible.server.openapi_parts import body, json_answer, parameter, problems, ref
-from indelible.server.query import TENANT
+from indelible.server.parameters import TENANT
 from indelible.server.tenants import TENANT_LIST, TenantChange, TenantInfo, TenantList, TenantRequest
 
 __all__ = ["MODELS", "paths"]

@@ -12,15 +12,17 @@ from litestar import Request, Response, get
 from litestar.datastructures import State
 
 from indelible.event import Target
-from indelible.server.problems import Problem
-from indelible.server.query import EventQuery, Given, TimelineQuery
+from indelible.server.cursors import Cursor, Cursors
+from indelible.server.parameters import Given
+from indelible.server.problems import ErrorDetail, Problem
+from indelible.server.query import EventQuery, FilterQuery, TimelineQuery
 from indelible.server.responses import json_response
 from indelible.server.service import admitted
 from indelible.server.wire import LoggedEvent, SealedEvent, Timeline
 from indelible.store import read
-from indelible.store.view import View
+from indelible.store.finding import HiddenPart, Page, find
 
-__all__ = ["event", "given", "no_such_event", "refused", "timeline"]
+__all__ = ["event", "given", "hidden_part", "no_such_event", "record_listing", "record_look", "refused", "timeline"]
 
 _Request = Request[Any, Any, State]
 
@@ -30,16 +32,43 @@ _json = msgspec.json.Encoder(order="sorted")
 @get("/api/audit-log", needs="events:read")
 async def timeline(request: _Request) -> Response[bytes]:
     service, caller = admitted(request)
-    query = TimelineQuery.parse(given(request), now=datetime.now(UTC), bound=caller.tenant)
-    view = caller.view(query.tenant)
-    page = await read.timeline(service.reading, view, query.where, limit=query.limit, after=query.after)
-    await _record_listing(request, view, query, page)
+    cursors = Cursors(await service.installation.secret())
+    query = TimelineQuery.parse(
+        given(request), now=datetime.now(UTC), catalog=service.catalog, cursors=cursors, bound=caller.tenant
+    )
+    view = caller.view(query.chosen.tenant)
+    after, newer = (query.cursor.place, query.cursor.newer) if query.cursor else (None, False)
+    try:
+        page = await find(
+            service.reading, view, query.chosen.where, service.catalog, limit=query.limit, after=after, newer=newer
+        )
+    except HiddenPart as error:
+        raise refused(request, view.tenant, hidden_part(error)) from None
+    await record_listing(
+        request, query.chosen, len(page.records), more=page.next is not None, later_page=query.cursor is not None
+    )
+    older, later = _cursors_of(query, page)
     return json_response(
         Timeline(
-            [LoggedEvent.of(record, service.catalog) for record in page.records],
-            str(page.next_cursor) if page.next_cursor else None,
+            [LoggedEvent.of(record, service.catalog) for record in (reversed if newer else iter)(page.records)],
+            cursors.write(older, view.tenant) if older else None,
+            cursors.write(later, view.tenant) if later else None,
+            page.cut,
         )
     )
+
+
+def _cursors_of(query: TimelineQuery, page: Page) -> tuple[Cursor | None, Cursor | None]:
+    """Those that lead on from the page, to what is older, and to what is newer."""
+    newer = query.cursor is not None and query.cursor.newer
+    goes_on = Cursor(page.next, newer) if page.next else None
+    if page.ends is None:
+        # What is not there yet may come.
+        return (None, goes_on or query.cursor) if newer else (goes_on, None)
+    first, last = page.ends
+    if newer:
+        return Cursor(first), goes_on or Cursor(last, newer=True)
+    return goes_on, Cursor(first, newer=True)
 
 
 @get("/api/audit-log/{event_id:str}", needs="events:read")
@@ -50,16 +79,7 @@ async def event(request: _Request) -> Response[bytes]:
     record = await read.event(service.reading, view, query.event_id)
     if record is None:
         raise refused(request, view.tenant, no_such_event(query))
-    name = str(query.event_id)
-    await service.trail.record(
-        request.scope,
-        caller,
-        view.tenant,
-        "audit_log.viewed",
-        # A program that goes through them all one by one is one entry, which is of none of them.
-        targets=[] if caller.key_id else [Target(type="event", id=name)],
-        once=["event"] if caller.key_id else ["event", name],
-    )
+    await record_look(request, query)
     return json_response(SealedEvent.of(record, service.catalog))
 
 
@@ -74,54 +94,81 @@ def refused(request: _Request, tenant: str, problem: Problem) -> Problem:
     return problem
 
 
+def hidden_part(error: HiddenPart) -> Problem:
+    """A member asks for events by what members are not shown: an answer, even an empty one, would tell of it."""
+    detail = f"you are not shown {error.part} of any event, and cannot look for events by it"
+    return Problem(403, "hidden_part", detail, [ErrorDetail("is not shown to you", parameter=error.part)])
+
+
 def no_such_event(query: EventQuery) -> Problem:
     """The same whether there is none or it is not in the caller's view."""
     return Problem(404, "no_such_event", f"tenant {query.tenant!r} has no event {query.event_id}")
 
 
-async def _record_listing(request: _Request, view: View, query: TimelineQuery, page: read.Page) -> None:
+async def record_look(request: _Request, query: EventQuery) -> None:
+    """Has it in the log of the log that the caller looked at this event."""
     service, caller = admitted(request)
-    if query.words is None and not query.filters:
-        await service.trail.record(request.scope, caller, view.tenant, "audit_log.viewed", once=["list"])
-        return
-    same = {name: _in_order(values) for name, values in query.filters.items()}
-    metadata: dict[str, Any] = {"filters": _noted(query.filters)}
-    if query.words is not None:
-        metadata["query"] = query.words
-    if caller.key_id:
-        same |= _reach(query)
-    # How many there were is said only where the entry stands for no list that others are on: a page may lie behind the
-    # last event, and what a program asks for again and again may reach a little further each time.
-    if query.after is None and not (caller.key_id and same.keys() & {"since", "until"}):
-        metadata["results"] = len(page.records)
-        if page.next_cursor:
-            metadata["more"] = True
-    asked = ["list", _json.encode({"filters": same, "query": query.words}).decode()]
+    name = str(query.event_id)
     await service.trail.record(
         request.scope,
         caller,
-        view.tenant,
-        "audit_log.searched",
-        metadata=metadata,
-        # The pages of a list are one search, which the first page is on record with.
-        once=asked if query.after is None else [*asked, "page"],
-        within=None if query.after is None else asked,
+        query.tenant,
+        "audit_log.viewed",
+        # A program that goes through them all one by one is one entry, which is of none of them.
+        targets=[] if caller.key_id else [Target(type="event", id=name)],
+        once=["event"] if caller.key_id else ["event", name],
     )
 
 
-def _reach(query: TimelineQuery) -> dict[str, str]:
+async def record_listing(
+    request: _Request, chosen: FilterQuery, results: int, *, more: bool, later_page: bool = False
+) -> None:
+    """Has it in the log of the log that the caller looked for these events: once, for whatever answers about them.
+
+    `results` is how many they were told of, and `more` whether there are others.
+    """
+    service, caller = admitted(request)
+    if chosen.words is None and not chosen.filters:
+        await service.trail.record(request.scope, caller, chosen.tenant, "audit_log.viewed", once=["list"])
+        return
+    same = {name: _in_order(values) for name, values in chosen.filters.items()}
+    metadata: dict[str, Any] = {"filters": _noted(chosen.filters)}
+    if chosen.words is not None:
+        metadata["query"] = chosen.words
+    if caller.key_id:
+        same |= _reach(chosen)
+    # How many there were is said only where the entry stands for no list that others are on: a page may lie behind the
+    # last event, and what a program asks for again and again may reach a little further each time.
+    if not later_page and not (caller.key_id and same.keys() & {"since", "until"}):
+        metadata["results"] = results
+        if more:
+            metadata["more"] = True
+    asked = ["list", _json.encode({"filters": same, "query": chosen.words}).decode()]
+    await service.trail.record(
+        request.scope,
+        caller,
+        chosen.tenant,
+        "audit_log.searched",
+        metadata=metadata,
+        # The pages of a list are one search, which the first page is on record with.
+        once=[*asked, "page"] if later_page else asked,
+        within=asked if later_page else None,
+    )
+
+
+def _reach(query: FilterQuery) -> dict[str, str]:
     """What stands for `since` and `until` of a program, which asks again and again for what is new: that is one search.
 
     To ask for twice as far back is another, and so is another day to end with.
     """
     reach = {}
     since, until = query.where.since, query.where.until
-    if since is not None:
+    if "since" in query.filters and since is not None:
         back = datetime.now(UTC) - since
         reach["since"] = str(back.days.bit_length()) if back >= timedelta() else "future"
-    if until is not None:
+    if "until" in query.filters and until is not None:
         as_given = str(query.filters["until"])
-        reach["until"] = as_given if as_given[-1] in "mhdw" else str(until.astimezone(UTC).date())
+        reach["until"] = as_given if as_given[-1] in "mhdw" else str(until.date())
     return reach
 
 

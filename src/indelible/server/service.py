@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,9 +11,11 @@ import structlog
 from litestar import Request
 
 from indelible.catalog import Catalog
+from indelible.server.answers import Answers
 from indelible.server.caller import Caller
 from indelible.server.fair import FairDatabase
 from indelible.server.gate import Gate
+from indelible.server.growth import Growth
 from indelible.server.limits import Limits
 from indelible.server.memory import Memory
 from indelible.server.tokens import ViewerTokens, viewer_secrets
@@ -22,6 +24,7 @@ from indelible.settings import Settings
 from indelible.store.access import AccessLog
 from indelible.store.append import Rules
 from indelible.store.appender import Appender
+from indelible.store.installation import Installation
 from indelible.store.intake import Intake
 from indelible.store.months import ensure_months
 from indelible.store.session import Database, Logins
@@ -45,11 +48,14 @@ class Service:
     appender: Appender
     reading: Database
     control: Database
+    installation: Installation
     gate: Gate
     trail: Trail
     limits: Limits
+    growth: Growth
     viewer_tokens: ViewerTokens | None
     """None where no secret is set."""
+    answers: Answers = field(default_factory=Answers)
 
     @classmethod
     @asynccontextmanager
@@ -81,11 +87,17 @@ class Service:
         ):
             ahead = asyncio.create_task(_keep_months_ahead(writing))
             trail = Trail(access_log, settings)
+            installation = Installation(control)
             gate = Gate(control, Memory(watching), settings, tokens, trail)
             intake = Intake(catalog, settings.strict)
+            growth = Growth(control)
             try:
-                yield cls(settings, catalog, intake, appender, reading, control, gate, trail, limits, tokens)
+                yield cls(
+                    settings, catalog, intake, appender, reading, control, installation, gate, trail, limits, growth,
+                    tokens,
+                )  # fmt: skip
             finally:
+                await growth.close()
                 await gate.close()
                 await trail.close()
                 ahead.cancel()

@@ -15,8 +15,8 @@ from indelible.ledger.entry import micros
 from indelible.server.body import read_json
 from indelible.server.caller import Caller
 from indelible.server.gate import admit_again
+from indelible.server.parameters import PARAMETERS
 from indelible.server.problems import ErrorDetail, Problem, no_such_tenant
-from indelible.server.query import PARAMETERS
 from indelible.server.responses import json_response
 from indelible.server.service import Service, admitted
 from indelible.server.tokens import MAX_LIFETIME, MAX_TOKEN, ViewerRole

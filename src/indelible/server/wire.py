@@ -124,9 +124,16 @@ class SealedEvent(LoggedEvent, kw_only=True):
         )
 
 
-class Timeline(Struct):
+class Timeline(Struct, omit_defaults=True):
     data: list[LoggedEvent]
-    next_cursor: Annotated[str | None, Meta(description="For the next, older page; null on the last one")]
+    next_cursor: Annotated[str | None, Meta(description="For the next, older page; null where there is none")]
+    prev_cursor: Annotated[
+        str | None,
+        Meta(description="For what is newer than this page, also if it is not there yet; null on an empty one"),
+    ]
+    partial: Annotated[
+        bool, Meta(description="The time was up before the page was full: go on with the same cursor as otherwise")
+    ] = False
 
 
 def sentence(record: Record, catalog: Catalog) -> str:

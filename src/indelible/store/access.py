@@ -18,6 +18,7 @@ from indelible.store.append import Receipt, Rules
 from indelible.store.appender import Appender
 from indelible.store.errors import IdConflict, StoreError, StoreUnavailable, TooSlow, UnknownTenant
 from indelible.store.fitting import fitting
+from indelible.store.installation import Installation
 from indelible.store.sealing import prepare
 from indelible.store.session import Database
 
@@ -59,7 +60,7 @@ class AccessLog:
         self._database = database
         self._catalog = catalog
         self._clock = clock
-        self._secret: bytes | None = None
+        self._installation = Installation(database)
         self._kept: dict[bytes, datetime] = {}
         self._running: dict[bytes, asyncio.Task[None]] = {}
 
@@ -171,10 +172,9 @@ class AccessLog:
         A UUIDv7 (RFC 9562 section 5.7) of when they began, so that it is looked for in this month and not in all there
         are. By the rest nobody without the installation's secret can tell it in advance, and take it.
         """
-        if self._secret is None:
-            self._secret = await _secret(self._database)
+        secret = await self._installation.secret()
         number = int(moment.timestamp() // WINDOW.total_seconds())
-        chance = hmac.digest(self._secret, name + number.to_bytes(8), "sha256")[:10]
+        chance = hmac.digest(secret, name + number.to_bytes(8), "sha256")[:10]
         value = number * (WINDOW // timedelta(milliseconds=1)) << 80 | int.from_bytes(chance)
         return UUID(int=value & ~(0xF << 76) & ~(0x3 << 62) | 0x7 << 76 | 0x2 << 62)
 
@@ -195,14 +195,6 @@ async def find_own(
         return [
             occurred_at.astimezone(UTC) for (occurred_at,) in cast("list[tuple[datetime]]", await cursor.fetchall())
         ]
-
-
-async def _secret(database: Database) -> bytes:
-    async with database.transaction("control") as connection:
-        row = await (await connection.execute("SELECT secret FROM indelible.installation")).fetchone()
-    if row is None:
-        raise StoreError("the row of indelible.installation is gone: restore it from a backup")
-    return bytes(cast("bytes", row[0]))
 
 
 def _name(event: Event, key: Sequence[str]) -> bytes:

@@ -19,6 +19,7 @@ from indelible.ledger.tree import Frontier, Subtree, leaf_hash
 from indelible.store.errors import IdConflict, UnknownTenant
 from indelible.store.sealing import Prepared, is_time_ordered, made_at, prepare
 from indelible.store.session import Connection
+from indelible.store.words import listed
 
 __all__ = ["MissingMonth", "Receipt", "Repeated", "Rules", "append", "ensure_month", "open_ledger"]
 
@@ -74,7 +75,7 @@ _EVENT_COLUMNS = {
 }  # fmt: skip
 _PERSONAL_COLUMNS = {
     "tenant_id": "text", "seq": "int8", "recorded_at": "timestamptz", **dict.fromkeys(GROUPS, "text"),
-    "fingerprint": "bytea",
+    "fingerprint": "bytea", "occurred_at": "timestamptz", "search": "tsvector",
 }  # fmt: skip
 
 
@@ -128,6 +129,8 @@ class _Growth:
         self.now = cast("datetime", now).astimezone(UTC)
         self.events: list[tuple[object, ...]] = []
         self.personal: list[tuple[object, ...]] = []
+        self.actions: set[str] = set()
+        self.names: set[str] = set()
         self._old_size = cast("int", size)
         self._frontier = Frontier(self._old_size, cast("bytes", frontier))
         self._head = cast("bytes | None", head)
@@ -153,6 +156,11 @@ class _Growth:
         return self.tenant, self._old_size, self._frontier.size, self._head, bytes(self._frontier), self.now
 
     @property
+    def listed(self) -> list[tuple[str, str]]:
+        """What the directory has to list, by kind. In one order everywhere."""
+        return sorted([("action", action) for action in self.actions] + [("name", n) for n in listed(self.names)])
+
+    @property
     def completed(self) -> list[Subtree]:
         """The subtrees that became complete, whose roots are stored."""
         return self._frontier.completed
@@ -174,7 +182,11 @@ class _Growth:
         ))  # fmt: skip
         disclosed = prepared.disclosures
         texts = [disclosed[group].decode() if group in disclosed else None for group in GROUPS]
-        self.personal.append((self.tenant, seq, self.now, *texts, prepared.fingerprint))
+        self.personal.append(
+            (self.tenant, seq, self.now, *texts, prepared.fingerprint, prepared.occurred_at, prepared.search)
+        )
+        self.actions.add(event.action)
+        self.names.update(prepared.names)
         return Receipt(prepared.id, seq, self.now, leaf, created=True)
 
 
@@ -185,7 +197,7 @@ async def _lock(
     tenants = sorted(batches)  # one order everywhere, so that two transactions never wait for each other
     ids = [[p.id for p in batches[tenant] if again or p.id_given] for tenant in tenants]
     cursor = await connection.execute(
-        "SELECT * FROM indelible.lock_heads(%s::text[], %s::text[], %s::uuid[], %s::integer[], %s::timestamptz[], %s)",
+        "SELECT * FROM indelible.hold_heads(%s::text[], %s::text[], %s::uuid[], %s::integer[], %s::timestamptz[], %s)",
         (
             tenants,
             [_new_origin(rules) if rules.auto_tenants else None for _ in tenants],
@@ -239,7 +251,7 @@ def _first(tenant: str, origin: str, catalog: Catalog, now: datetime) -> Prepare
 
 
 def _known(found: Sequence[object]) -> dict[UUID, _Known]:
-    """What `lock_heads` found: five arrays of one length, or NULLs."""
+    """What `hold_heads` found: five arrays of one length, or NULLs."""
     ids, seqs, times, leaves, fingerprints = cast("Sequence[Sequence[Any] | None]", found)
     return {
         i: _Known(Receipt(i, seq, time.astimezone(UTC), leaf, created=False), fingerprint)
@@ -256,15 +268,21 @@ async def _store(connection: Connection, growths: Iterable[_Growth]) -> None:
     await _write(connection, grown)
     completed = [growth.completed for growth in grown]
     subtrees = [subtree for each in completed for subtree in each]
+    directories = [growth.listed for growth in grown]
+    texts = [text for each in directories for text in each]
     await connection.execute(
         "SELECT indelible.move_heads(%s::text[], %s::bigint[], %s::bigint[], %s::bytea[], %s::bytea[], "
-        "%s::timestamptz[], %s::integer[], %s::smallint[], %s::bigint[], %s::bytea[])",
+        "%s::timestamptz[], %s::integer[], %s::smallint[], %s::bigint[], %s::bytea[], %s::integer[], %s::text[], "
+        "%s::text[])",
         [
             *(list(column) for column in zip(*(growth.move() for growth in grown), strict=True)),
             [len(each) for each in completed],
             [subtree.level for subtree in subtrees],
             [subtree.index for subtree in subtrees],
             [subtree.root for subtree in subtrees],
+            [len(each) for each in directories],
+            [kind for kind, _ in texts],
+            [text for _, text in texts],
         ],
     )
 
@@ -289,6 +307,7 @@ async def _copy(
     # Into the month itself: PostgreSQL refuses COPY into a table under row security.
     statement = f"COPY indelible.{table}_{month:%Y_%m} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)"
     async with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
-        copy.set_types(list(columns.values()))
+        # A tsvector comes in PostgreSQL's binary format, which the driver has no type for.
+        copy.set_types([{"tsvector": "bytea"}.get(kind, kind) for kind in columns.values()])
         for row in rows:
             await copy.write_row(row)

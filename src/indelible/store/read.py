@@ -1,94 +1,52 @@
-"""Reading one tenant's events: the timeline, newest first by `(occurred_at, seq)`, and one event by id.
+"""Reading events as records: one by its id, or those at given places.
 
 What a reader sees of them is their `View`, which is part of the statement, and for members of the role as well.
 """
 
-import struct
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from psycopg import sql
 
-from indelible.ledger import base64url
 from indelible.ledger.disclosure import GROUPS
+from indelible.store.places import Place, within_years
 from indelible.store.sealing import Record, read, stand_in
 from indelible.store.session import Connection, Database
-from indelible.store.view import CONTEXT_PARTS, Column, Part, View, conditions
+from indelible.store.view import View
 from indelible.store.withhold import hidden_groups, withhold
 
-__all__ = ["BadCursor", "Cursor", "Filter", "Page", "event", "timeline"]
+__all__ = ["AHEAD", "OCCURRED_AT", "Spot", "event", "records"]
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+AHEAD = timedelta(days=1)
+"""No event is recorded longer before it occurred: the sender's clock may be ahead of the service's by five minutes, and
+the service's of PostgreSQL's."""
 
-
-class BadCursor(ValueError):
-    """The text is no cursor of ours."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """A place in the timeline: the last event of a page."""
-
-    occurred_at: datetime
-    seq: int
-
-    def __str__(self) -> str:
-        return base64url.encode(struct.pack(">qq", (self.occurred_at - _EPOCH) // timedelta(microseconds=1), self.seq))
-
-    @classmethod
-    def parse(cls, text: str) -> "Cursor":
-        """Raises `BadCursor`."""
-        try:
-            micros, seq = struct.unpack(">qq", base64url.decode(text))
-            return cls(_EPOCH + timedelta(microseconds=micros), seq)
-        except (ValueError, OverflowError, struct.error):
-            raise BadCursor("take it from next_cursor of the page before, unchanged") from None
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """What the events of a timeline have in common. `equal` maps columns to values, any of which will do."""
-
-    since: datetime | None = None
-    """Inclusive, by `occurred_at`."""
-    until: datetime | None = None
-    """Exclusive."""
-    equal: Mapping[Column, Sequence[str]] = field(default_factory=dict)
-    words: Sequence[str] = ()
-    """Each occurs in the event's names, addresses, changes or metadata, as a word or the beginning of one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    records: list[Record]
-    next_cursor: Cursor | None
-
+OCCURRED_AT = within_years("e")
 
 _KEPT = ("id", "recorded_at", "action", "category", "operation", "outcome", "source", "actor_type", "actor_id")
 """The columns that stand in for an entry which can't be read any more."""
-
-# Python has no datetime for infinity or the years before 1, which somebody may have written.
-_OCCURRED_AT = sql.SQL("least(greatest(e.occurred_at, '0001-01-02Z'), '9999-12-30Z')")
-
-_TIMELINE = sql.SQL("""
-    SELECT {occurred_at}, e.seq, {columns}
-    FROM (
-        SELECT occurred_at, seq, entry, leaf_hash, {kept} FROM indelible.events {search}
-        WHERE tenant_id = %(tenant)s {conditions}
-        ORDER BY occurred_at DESC, seq DESC LIMIT %(limit)s
-    ) e
-    {personal}
-    ORDER BY e.occurred_at DESC, e.seq DESC
-""")
 
 _EVENT = sql.SQL("""
     SELECT {occurred_at}, e.seq, {columns} FROM indelible.events e
     {personal}
     WHERE e.tenant_id = %(tenant)s AND e.id = %(id)s {conditions}
 """)
+
+_AT = {
+    "reader": sql.SQL("""
+    SELECT {occurred_at}, e.seq, {columns} FROM indelible.events_at(%(seqs)s::bigint[], %(times)s::timestamptz[]) e
+    WHERE true {conditions}
+    """),
+    "member": sql.SQL("""
+    SELECT {occurred_at}, e.seq, {columns}
+    FROM unnest(%(seqs)s::bigint[], %(times)s::timestamptz[]) place (seq, recorded_at)
+    JOIN indelible.events e ON e.seq = place.seq AND e.recorded_at = place.recorded_at
+    LEFT JOIN LATERAL indelible.own_personal(e.seq, e.recorded_at) p ON true
+    WHERE e.tenant_id = %(tenant)s {conditions}
+    """),
+}
 
 # Members have no privilege on the disclosures: they get their own from a function, which knows who asks.
 _PERSONAL = {
@@ -98,32 +56,16 @@ _PERSONAL = {
     """),
     "member": sql.SQL("LEFT JOIN LATERAL indelible.own_personal(e.seq, e.recorded_at) p ON true"),
 }
-_SEARCH = {
-    "reader": sql.SQL("JOIN indelible.search(%(words)s::tsquery) found USING (seq, recorded_at)"),
-    "member": sql.SQL("JOIN indelible.search_own(%(words)s::tsquery) found USING (seq, recorded_at)"),
-}
 
 
-async def timeline(
-    database: Database, view: View, where: Filter, *, limit: int = 50, after: Cursor | None = None
-) -> Page:
-    """Up to `limit` events of the view that `where` describes, newest first, from just after the place `after` on."""
-    parameters: dict[str, Any] = {"tenant": view.tenant, "limit": limit + 1}
-    if where.words:
-        parameters["words"] = _tsquery(where.words, view)
-    query = _TIMELINE.format(
-        columns=_columns(view),
-        occurred_at=_OCCURRED_AT,
-        kept=sql.SQL(", ").join(map(sql.Identifier, _KEPT)),
-        search=_SEARCH[view.role] if where.words else sql.SQL(""),
-        conditions=_all([*view.conditions(parameters), *_conditions(where, after, parameters)]),
-        personal=_PERSONAL[view.role],
-    )
-    async with database.transaction(view.role, view.tenant, member=view.member) as connection:
-        rows = await _rows(connection, query, parameters)
-    records = [_record(view, row) for row in rows[:limit]]
-    more = len(rows) > limit
-    return Page(records, Cursor(*rows[limit - 1][:2]) if more else None)
+class Spot(NamedTuple):
+    """Where an event is."""
+
+    occurred_at: datetime
+    seq: int
+    recorded_at: datetime
+    columns: tuple[Any, ...] = ()
+    """`walking.COLUMNS` of it, where they were asked for."""
 
 
 async def event(database: Database, view: View, event_id: UUID) -> Record | None:
@@ -131,7 +73,7 @@ async def event(database: Database, view: View, event_id: UUID) -> Record | None
     parameters: dict[str, Any] = {"tenant": view.tenant, "id": event_id}
     query = _EVENT.format(
         columns=_columns(view),
-        occurred_at=_OCCURRED_AT,
+        occurred_at=OCCURRED_AT,
         conditions=_all(view.conditions(parameters)),
         personal=_PERSONAL[view.role],
     )
@@ -140,57 +82,38 @@ async def event(database: Database, view: View, event_id: UUID) -> Record | None
     return _record(view, rows[0]) if rows else None
 
 
-def _columns(view: View) -> sql.Composed:
+async def records(connection: Connection, view: View, spots: Sequence[Spot]) -> list[tuple[Place, Record]]:
+    """The events that are at `spots` and in the view, in no order, each with its place as the columns tell it.
+
+    `connection` is in a transaction of the view's role.
+    """
+    if not spots:
+        return []
+    parameters: dict[str, Any] = {"tenant": view.tenant, "seqs": [spot.seq for spot in spots]}
+    parameters["times"] = [spot.recorded_at for spot in spots]
+    query = _AT[view.role].format(
+        columns=_columns(view, personal="p" if view.member is not None else "e"),
+        occurred_at=OCCURRED_AT,
+        conditions=_all(view.conditions(parameters)),
+    )
+    rows = await _rows(connection, query, parameters)
+    return [(Place(row[0], row[1]), _record(view, row)) for row in rows]
+
+
+def _columns(view: View, personal: str = "p") -> sql.Composed:
     """What `_record` reads. What the view shows nothing of does not leave the database."""
     hidden = hidden_groups(view.parts)
     return sql.SQL(", ").join(
         [
             *(sql.Identifier("e", column) for column in (*_KEPT, "entry", "leaf_hash")),
-            sql.Identifier("p", "erased"),
-            *(sql.SQL("NULL") if group in hidden else sql.Identifier("p", group) for group in GROUPS),
+            sql.Identifier(personal, "erased"),
+            *(sql.SQL("NULL") if group in hidden else sql.Identifier(personal, group) for group in GROUPS),
         ]
     )
 
 
-def _conditions(where: Filter, after: Cursor | None, parameters: dict[str, Any]) -> list[sql.Composable]:
-    found = conditions(where.equal, "only", parameters)
-    if where.since is not None:
-        # What occurred later was not recorded much earlier: that leaves out the older months. The sender's clock
-        # may be ahead of the service's, and the service's of PostgreSQL's: a day is more than both.
-        found.append(sql.SQL("occurred_at >= %(since)s AND recorded_at >= %(recorded_since)s"))
-        parameters.update(since=where.since, recorded_since=_earlier(where.since, timedelta(days=1)))
-    if where.until is not None:
-        found.append(sql.SQL("occurred_at < %(until)s"))
-        parameters["until"] = where.until
-    if after is not None:
-        found.append(sql.SQL("(occurred_at, seq) < (%(after_time)s, %(after_seq)s)"))
-        parameters.update(after_time=after.occurred_at, after_seq=after.seq)
-    return found
-
-
 def _all(found: Sequence[sql.Composable]) -> sql.Composed:
     return sql.Composed([part for condition in found for part in (sql.SQL(" AND "), condition)])
-
-
-def _tsquery(words: Sequence[str], view: View) -> str:
-    """All of `words`, each as a prefix. Quoted, so that none is an operator.
-
-    They are looked for in what the view shows, by the marks that words have: A names, B changes, C metadata, D context.
-    """
-    marks = "A" + "B" * ("changes" in view.parts) + "C" * ("metadata" in view.parts) + "D" * (view.parts >= _SEARCHED)
-    quoted = (word.lower().replace("\\", "\\\\").replace("'", "''") for word in words)
-    return " & ".join(f"'{word}':*{'' if marks == 'ABCD' else marks}" for word in quoted)
-
-
-_SEARCHED: frozenset[Part] = CONTEXT_PARTS - {"user_agent"}
-"""What is searched of the context, whose words do not tell which part they are of."""
-
-
-def _earlier(moment: datetime, span: timedelta) -> datetime:
-    try:
-        return moment - span
-    except OverflowError:
-        return moment
 
 
 async def _rows(connection: Connection, query: sql.Composed, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:

@@ -4,7 +4,7 @@ What can identify a person goes into disclosures, one a group; all else into the
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -20,6 +20,7 @@ from indelible.ledger.disclosure import GROUPS, SALT_BYTES, Disclosure, digest, 
 from indelible.ledger.entry import Entry, Subject, Unsealed
 from indelible.ledger.tree import leaf_hash
 from indelible.store.view import Part
+from indelible.store.words import search_vector
 
 __all__ = ["Prepared", "Record", "is_time_ordered", "leaf_text", "made_at", "prepare", "read", "stand_in", "uuid7"]
 
@@ -39,6 +40,10 @@ class Prepared(NamedTuple):
     unsealed: Unsealed
     disclosures: Mapping[str, Disclosure]
     fingerprint: bytes
+    search: bytes
+    """The words that it is found by, as a tsvector; see `store.words`."""
+    names: Collection[str]
+    """Those of them that are words of names."""
 
 
 def prepare(event: Event, catalog: Catalog, *, now: datetime) -> Prepared:
@@ -48,6 +53,7 @@ def prepare(event: Event, catalog: Catalog, *, now: datetime) -> Prepared:
     event_id = event.id or uuid7(now)
     occurred_at = event.occurred_at or now.replace(microsecond=now.microsecond // 1000 * 1000)
     disclosures = _disclosures(event)
+    search, names = search_vector(event, disclosures)
     return Prepared(
         event=event,
         id=event_id,
@@ -69,6 +75,8 @@ def prepare(event: Event, catalog: Catalog, *, now: datetime) -> Prepared:
         ),
         disclosures=disclosures,
         fingerprint=sha256(_stable_json.encode(event)).digest()[:16],
+        search=search,
+        names=names,
     )
 
 

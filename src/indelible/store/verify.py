@@ -13,6 +13,7 @@ from indelible.ledger.verify import Chain, Contradiction
 from indelible.store.append import other_users
 from indelible.store.session import Connection, Database
 from indelible.store.verify_proofs import Checkpoints, Erasures, Subtrees
+from indelible.store.verify_words import Words
 
 __all__ = ["Remembered", "Report", "verify"]
 
@@ -57,8 +58,11 @@ _COLUMNS = (
     "actor_id", "target_type", "target_id", "other_users",
 )  # fmt: skip
 
+_OCCURRED_AT = _COLUMNS.index("occurred_at")
+
 _ENTRIES = f"""
-    SELECT e.seq, e.entry, e.leaf_hash, p.erased, {", ".join(f"p.{group}" for group in GROUPS)},
+    SELECT e.seq, e.entry, e.leaf_hash, p.erased, p.search, p.occurred_at::text,
+        {", ".join(f"p.{group}" for group in GROUPS)},
         {", ".join(f"e.{column}::text" for column in _COLUMNS[:-1])}, e.other_users
     FROM indelible.events e
     LEFT JOIN indelible.event_personal p
@@ -133,6 +137,7 @@ class _Reading:
         self.noted: str | None = None
         """The head that the ledger had at the size that is remembered."""
         self.erasures = Erasures(chain.contradictions)
+        self._words = Words(tenant, chain.contradictions)
         self._connection = connection
         self._tenant = tenant
         self._chain = chain
@@ -165,7 +170,7 @@ class _Reading:
 
     def _add(self, row: tuple[Any, ...]) -> None:
         chain = self._chain
-        seq, data, leaf, erased, actor, changes, context, metadata, targets, *columns = row
+        seq, data, leaf, erased, search, occurred_at, actor, changes, context, metadata, targets, *columns = row
         if seq < chain.size:
             chain.contradictions.append(Contradiction(seq, "there is a second entry of this number", 3))
             return
@@ -177,6 +182,10 @@ class _Reading:
             said = _said(entry)
             if columns != said:
                 chain.contradictions += _against_columns(seq, columns, said)
+            self._words.compare(seq, entry, chain.disclosed, {"changes": changes, "metadata": metadata}, search)
+            if occurred_at != said[_OCCURRED_AT] and search is not None:
+                what = f"beside its words it says that it occurred at {occurred_at!r}, the entry {said[_OCCURRED_AT]!r}"
+                chain.contradictions.append(Contradiction(seq, what, 16))
             if seq == 0:
                 chain.contradictions += _against_tenant(self._tenant, entry, chain.disclosed)
         if chain.size == self._noted_at:

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from indelible.store.doctor.expected import FUNCTIONS
+from indelible.store.doctor.expected import FUNCTIONS, RUNTIME
 from indelible.store.session import Role
 
-__all__ = ["CALLS", "MINE", "SPRUNG", "Act", "callers"]
+__all__ = ["CALLS", "MINE", "OTHER", "SAVE", "SPRUNG", "VIEW", "Act", "callers"]
 
 SPRUNG = "IDTRP"
 """The SQLSTATE by which something that was planted says that it was used."""
@@ -34,11 +34,15 @@ class Act:
 
 
 MINE = "SET LOCAL indelible.tenant_id = {mine}"
+OTHER = "SET LOCAL indelible.tenant_id = {other}"
+
+VIEW = "(tenant_id, name, query, created_by) VALUES ({other}, 'indelible:doctor', '', '{{}}')"
+SAVE = f"INSERT INTO indelible.saved_views {VIEW}"
 
 CALLS = {
     "ensure_month": "SELECT indelible.ensure_month(now()::date)",
-    "search": "SELECT count(*) FROM indelible.search('doctor'::tsquery)",
-    "search_own": "SELECT count(*) FROM indelible.search_own('doctor'::tsquery)",
+    "search": "SELECT count(*) FROM indelible.search('doctor'::tsquery, '-infinity', 'infinity', 1)",
+    "search_own": "SELECT count(*) FROM indelible.search_own('doctor'::tsquery, '-infinity', 'infinity', 1)",
     "own_personal": "SELECT count(*) FROM indelible.own_personal(0, now())",
     "tenants_with_entries": "SELECT 1 FROM indelible.tenants_with_entries() LIMIT 1",
     "erase_disclosures": "SELECT indelible.erase_disclosures(0, '{{0}}', '{{actor}}')",
@@ -47,6 +51,5 @@ CALLS = {
 
 
 def callers(function: str) -> frozenset[Role]:
-    """The roles that may call it."""
-    found: frozenset[Role] = frozenset(FUNCTIONS[function].callers)  # type: ignore[arg-type]
-    return found
+    """The runtime roles that may call it."""
+    return frozenset(RUNTIME).intersection(FUNCTIONS[function].callers)

@@ -7,7 +7,7 @@ its month.
 
 from collections.abc import Iterator, Sequence
 
-from indelible.store.doctor.act import CALLS, MINE, SPRUNG, Act, callers
+from indelible.store.doctor.act import CALLS, MINE, OTHER, SAVE, SPRUNG, VIEW, Act, callers
 from indelible.store.doctor.expected import FUNCTIONS, PREFIX
 from indelible.store.doctor.glances import glances
 from indelible.store.session import Role
@@ -99,7 +99,7 @@ def _dismantling() -> Iterator[Act]:
         ("drop a trigger", "DROP TRIGGER append_only ON indelible.events"),
         ("replace a trigger's function",
          "CREATE OR REPLACE FUNCTION indelible.refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'"),
-        ("alter a function", "ALTER FUNCTION indelible.search(tsquery) RESET search_path"),
+        ("alter a function", "ALTER FUNCTION indelible.search RESET search_path"),
         ("switch row security off", "ALTER TABLE indelible.events DISABLE ROW LEVEL SECURITY"),
         ("drop a policy", "DROP POLICY of_tenant ON indelible.events"),
         ("drop a table", "DROP TABLE indelible.events"),
@@ -133,10 +133,12 @@ def _writing() -> Iterator[Act]:
     yield act("events_MONTH", "writer")
     yield act("event_personal_MONTH", "writer")
     yield act("subtrees", "writer")
+    yield act("directory", "writer")
     yield act("checkpoints", "signer")
     yield act("keys", "control")
     yield act("tenant_settings", "control")
     yield act("revoked_tokens", "control")
+    yield act("saved_views", "control")
     yield Act(
         _WRITING, "INSERT INTO ledgers", (MINE, "INSERT INTO indelible.ledgers (tenant_id, origin) VALUES ('x', 'x')")
     )
@@ -144,6 +146,20 @@ def _writing() -> Iterator[Act]:
         _WRITING, "INSERT INTO checkpoints of another tenant",
         (MINE, "INSERT INTO indelible.checkpoints (tenant_id, size, previous, note) VALUES ('x', 1, 0, '')"),
     )  # fmt: skip
+    for table, role, values in (
+        ("directory", "writer", "(tenant_id, kind, value) VALUES ({other}, 'name', 'doctor')"),
+        ("saved_views", "control", VIEW),
+    ):
+        yield Act(
+            _WRITING, f"INSERT INTO {table} of another tenant", (MINE, f"INSERT INTO indelible.{table} {values}"),
+            only=frozenset[Role]({role}),  # type: ignore[arg-type]
+        )  # fmt: skip
+    for change in ("UPDATE indelible.saved_views SET name = 'doctor'", "DELETE FROM indelible.saved_views"):
+        statement = f"{change} WHERE tenant_id = {{other}}"
+        yield Act(
+            _WRITING, f"{change.split()[0]} saved_views of another tenant", (OTHER, SAVE, MINE, statement), "no rows",
+            only=frozenset[Role]({"control"}), control=(OTHER, SAVE, statement),
+        )  # fmt: skip
     yield _act(_WRITING, "UPDATE installation", "UPDATE indelible.installation SET epoch = 0 WHERE false")
     yield _act(_WRITING, "INSERT INTO migrations", "INSERT INTO indelible.migrations DEFAULT VALUES")
 

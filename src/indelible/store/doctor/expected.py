@@ -64,9 +64,12 @@ TABLES: Mapping[str, Mapping[str, Mapping[str, str]]] = {
     },
     "event_personal": {
         "writer": {"SELECT": "tenant_id seq recorded_at fingerprint"},
-        "reader": {"SELECT": "tenant_id seq recorded_at actor changes context metadata targets erased"},
-        "searcher": {"SELECT": "tenant_id seq recorded_at search"},
+        "reader": {
+            "SELECT": "tenant_id seq recorded_at occurred_at search actor changes context metadata targets erased"
+        },
+        "searcher": {"SELECT": "tenant_id seq recorded_at occurred_at search"},
     },
+    "directory": {"writer": {"INSERT": "*"}, "reader": {"SELECT": "*"}},
     "subtrees": {"writer": {"INSERT": "*"}, "reader": {"SELECT": "*"}, "signer": {"SELECT": "*"}},
     "checkpoints": {
         "reader": {"SELECT": "*"},
@@ -86,6 +89,7 @@ TABLES: Mapping[str, Mapping[str, Mapping[str, str]]] = {
     },
     "revoked_tokens": {"control": {"SELECT": "*", "INSERT": "*", "UPDATE": "revoked_at", "DELETE": "*"}},
     "usage": {"control": {"SELECT": "*", "INSERT": "*", "UPDATE": "used", "DELETE": "*"}},
+    "saved_views": {"control": {"SELECT": "*", "INSERT": "*", "UPDATE": "name query changed_at", "DELETE": "*"}},
 }
 """By table and role the privileges, each on the whole table ("*") or on columns."""
 
@@ -129,6 +133,9 @@ POLICIES: Mapping[tuple[str, str], Policy] = {
     ("event_personal", "every_word"): Policy("searcher", using="true"),
     ("event_personal", "reads_to_erase"): Policy("owner"),
     ("event_personal", "erases_of_tenant"): Policy("owner", "UPDATE"),
+    ("directory", "lists"): Policy("writer", "INSERT", using=None, check=_TENANT),
+    ("directory", "of_tenant"): Policy("reader"),
+    ("directory", "erases"): Policy("owner", "ALL"),
     ("subtrees", "of_tenant"): Policy("reader signer writer", "ALL"),
     ("checkpoints", "of_tenant"): Policy("reader"),
     ("checkpoints", "every_checkpoint"): Policy("control signer", using="true"),
@@ -147,6 +154,7 @@ POLICIES: Mapping[tuple[str, str], Policy] = {
     ("revoked_tokens", "revokes_again"): Policy("control", "UPDATE", using="true"),
     ("revoked_tokens", "forgets"): Policy("control", "DELETE", using="(revoked_at < (now() - '1 day'::interval))"),
     ("usage", "every_use"): Policy("control", "ALL", using="true"),
+    ("saved_views", "of_tenant"): Policy("control", "ALL"),
 }
 
 _ROWS = "FOR EACH ROW EXECUTE FUNCTION indelible."
@@ -194,21 +202,37 @@ class Function:
     """SECURITY DEFINER."""
     pinned: bool = True
     """Whether it has a search_path of its own, `PINNED`. The others run as who calls them."""
+    settings: tuple[str, ...] = ()
+    """What else is set while it runs."""
 
+
+_ONE_PLAN = "plan_cache_mode=force_generic_plan"
+_BY_WORDS = (_ONE_PLAN, "enable_seqscan=off", "enable_indexscan=off", "enable_indexonlyscan=off")
+_IN_ORDER = (_ONE_PLAN, "enable_seqscan=off", "enable_bitmapscan=off", "enable_sort=off")
+_TIMES = "timestamp with time zone, timestamp with time zone"
 
 FUNCTIONS: Mapping[str, Function] = {
-    "lock_heads": Function(
+    "hold_heads": Function(
         "text[], text[], uuid[], integer[], timestamp with time zone[], boolean", ("writer",), pinned=False
     ),
     "move_heads": Function(
         "text[], bigint[], bigint[], bytea[], bytea[], timestamp with time zone[], integer[], smallint[], bigint[], "
-        "bytea[]",
+        "bytea[], integer[], text[], text[]",
         ("writer",),
         pinned=False,
     ),
     "ensure_month": Function("date", ("control", "writer"), definer=True),
-    "search": Function("tsquery", ("reader",), "searcher", definer=True),
-    "search_own": Function("tsquery", ("member",), "searcher", definer=True),
+    "search": Function(
+        f"tsquery, {_TIMES}, integer, tsquery", ("owner", "reader"), "searcher", definer=True, settings=_BY_WORDS
+    ),
+    "search_own": Function(f"tsquery, {_TIMES}, integer", ("member",), "searcher", definer=True, settings=_BY_WORDS),
+    "timeline": Function(
+        "timestamp with time zone, bigint, timestamp with time zone, bigint, timestamp with time zone, integer, "
+        "boolean, tsquery",
+        ("reader",),
+        settings=_IN_ORDER,
+    ),
+    "events_at": Function("bigint[], timestamp with time zone[]", ("reader",), settings=(_ONE_PLAN,)),
     "own_personal": Function("bigint, timestamp with time zone", ("member",), definer=True),
     "tenants_with_entries": Function("", ("control",), "searcher", definer=True),
     "erase_disclosures": Function("bigint, bigint[], text[]", ("keeper",), definer=True),
@@ -218,13 +242,16 @@ FUNCTIONS: Mapping[str, Function] = {
     "only_erased": Function(),
     "only_ends": Function(),
     "only_later": Function(),
-    "base64url": Function("bytea"),
+    "base64url": Function("bytea", ("searcher",)),
+    "word_prefix": Function("text", ("searcher",)),
+    "hidden_words": Function("tsquery, text[], text", ("searcher",)),
+    "words_of_groups": Function("tsvector, text[]"),
     "disclosure_digest": Function("text"),
     "records_erasure": Function("bytea, bigint, text"),
 }
 
 _CHANGES = re.compile(
-    r"^CREATE FUNCTION indelible\.(?P<made>\w+)\(.*?AS \$\$(?P<body>.*?)\$\$;$"
+    r"^CREATE (?:OR REPLACE )?FUNCTION indelible\.(?P<made>\w+)\(.*?AS \$\$(?P<body>.*?)\$\$;$"
     r"|^ALTER FUNCTION indelible\.(?P<old>\w+)\([^;]*\) RENAME TO (?P<new>\w+);$"
     r"|^DROP FUNCTION indelible\.(?P<gone>\w+)\([^;]*\);$",
     re.DOTALL | re.MULTILINE,

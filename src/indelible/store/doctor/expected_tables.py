@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 __all__ = ["BY_ID", "EXPECTED_TABLES", "UNLOGGED"]
 
-# ruff: noqa: E501 - one definition a line
+
 _TABLES = {
     "checkpoints": r"""
         column note text NOT NULL
@@ -20,6 +20,14 @@ _TABLES = {
         constraint PRIMARY KEY (tenant_id, size)
         constraint UNIQUE (tenant_id, previous)
     """,
+    "directory": r"""
+        column kind text COLLATE "C" NOT NULL
+        column tenant_id text COLLATE "C" NOT NULL
+        column value text COLLATE "C" NOT NULL
+        constraint CHECK (((length(value) >= 1) AND (length(value) <= 128)))
+        constraint CHECK ((kind = ANY (ARRAY['action'::text, 'name'::text])))
+        constraint PRIMARY KEY (tenant_id, kind, value)
+    """,
     "event_personal": r"""
         column actor text COLLATE "C"
         column changes text COLLATE "C"
@@ -27,15 +35,16 @@ _TABLES = {
         column erased jsonb
         column fingerprint bytea
         column metadata text COLLATE "C"
+        column occurred_at timestamp with time zone NOT NULL
         column recorded_at timestamp with time zone NOT NULL
-        column search tsvector STORED ((((setweight(COALESCE(jsonb_to_tsvector('simple'::regconfig, ((actor)::jsonb -> 2), '["string"]'::jsonb), ''::tsvector), 'A'::"char") || setweight(COALESCE(jsonb_to_tsvector('simple'::regconfig, ((targets)::jsonb -> 2), '["string"]'::jsonb), ''::tsvector), 'A'::"char")) || setweight(COALESCE(jsonb_to_tsvector('simple'::regconfig, ((changes)::jsonb -> 2), '["string", "numeric"]'::jsonb), ''::tsvector), 'B'::"char")) || setweight(COALESCE(jsonb_to_tsvector('simple'::regconfig, ((metadata)::jsonb -> 2), '["string", "numeric"]'::jsonb), ''::tsvector), 'C'::"char")) || setweight(COALESCE(jsonb_to_tsvector('simple'::regconfig, (((context)::jsonb -> 2) - 'user_agent'::text), '["string"]'::jsonb), ''::tsvector), 'D'::"char"))
+        column search tsvector NOT NULL
         column seq bigint NOT NULL
         column targets text COLLATE "C"
         column tenant_id text COLLATE "C" NOT NULL
         constraint CHECK ((octet_length(fingerprint) = 16))
         constraint PRIMARY KEY (tenant_id, seq, recorded_at)
         index btree (tenant_id, seq) WHERE (erased IS NOT NULL)
-        index gin (search)
+        index gin (search) WITH (gin_pending_list_limit='1024')
     """,
     "events": r"""
         column action text COLLATE "C" NOT NULL
@@ -60,11 +69,7 @@ _TABLES = {
         constraint CHECK ((octet_length(leaf_hash) = 32))
         constraint CHECK ((seq >= 0))
         constraint PRIMARY KEY (tenant_id, seq, recorded_at)
-        index btree (tenant_id, action, occurred_at, seq)
-        index btree (tenant_id, actor_id, occurred_at, seq) WHERE (actor_id IS NOT NULL)
         index btree (tenant_id, occurred_at, seq)
-        index btree (tenant_id, target_id, occurred_at, seq) WHERE (target_id IS NOT NULL)
-        index gin (other_users) WHERE (other_users IS NOT NULL)
     """,
     "installation": r"""
         column epoch bigint NOT NULL DEFAULT 0
@@ -132,6 +137,20 @@ _TABLES = {
         constraint CHECK (((kind = 'tenant'::text) = (value = ''::text)))
         constraint CHECK ((kind = ANY (ARRAY['token'::text, 'actor'::text, 'tenant'::text])))
         constraint PRIMARY KEY (tenant_id, kind, value)
+    """,
+    "saved_views": r"""
+        column changed_at timestamp with time zone NOT NULL DEFAULT clock_timestamp()
+        column created_at timestamp with time zone NOT NULL DEFAULT clock_timestamp()
+        column created_by jsonb NOT NULL
+        column name text NOT NULL
+        column owner text COLLATE "C"
+        column query text NOT NULL
+        column tenant_id text COLLATE "C" NOT NULL
+        column view_id uuid NOT NULL DEFAULT gen_random_uuid()
+        constraint CHECK (((length(name) >= 1) AND (length(name) <= 100)))
+        constraint CHECK ((length(query) <= 8192))
+        constraint PRIMARY KEY (tenant_id, view_id)
+        index UNIQUE btree (tenant_id, COALESCE(owner, ''::text), name)
     """,
     "signers": r"""
         column first_used_at timestamp with time zone NOT NULL DEFAULT clock_timestamp()

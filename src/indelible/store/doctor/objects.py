@@ -234,9 +234,10 @@ def _functions(found: Sequence[Row]) -> Iterator[tuple[str, str]]:
         if owner != PREFIX + wanted.owner:
             fix = f"ALTER FUNCTION {shown} OWNER TO {PREFIX}{wanted.owner};"
             yield f"The function {shown} belongs to {owner}, and should to {PREFIX}{wanted.owner}.", fix
-        if list(config) != ([PINNED] if wanted.pinned else []):
+        if list(config) != [*([PINNED] if wanted.pinned else []), *wanted.settings]:
             said = ", ".join(config) or "no search_path of its own: it looks for names where its caller says"
-            yield f"The function {shown} has {said}.", f"ALTER FUNCTION {shown} SET {PINNED};"
+            fix = _MIGRATE if wanted.settings else f"ALTER FUNCTION {shown} SET {PINNED};"
+            yield f"The function {shown} has {said}.", fix
     for lacking in sorted(FUNCTIONS.keys() - there):
         yield f"There is no function indelible.{lacking}({FUNCTIONS[lacking].arguments}).", _MIGRATE
 

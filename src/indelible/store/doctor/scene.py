@@ -9,6 +9,7 @@ from psycopg.sql import SQL, Literal
 
 from indelible.store.doctor.patient import Login, rows, transaction
 from indelible.store.session import Connection
+from indelible.store.words import lexeme
 
 __all__ = ["Scene", "find_scene", "plant"]
 
@@ -94,7 +95,10 @@ async def plant(connection: Connection, month: str) -> Scene:
     await connection.execute("SET LOCAL ROLE indelible_writer")
     for tenant in (scene.mine, scene.other):
         await connection.execute(SQL("SET LOCAL indelible.tenant_id = {}").format(Literal(tenant)))
-        given = {"tenant": tenant, "person": scene.person, "actor": f'["","actor",{{"name":"{mark}"}}]'}
+        given = {
+            "tenant": tenant, "person": scene.person, "actor": f'["","actor",{{"name":"{mark}"}}]',
+            "words": [lexeme(tenant, "=", "doctor.tried"), lexeme(tenant, "u", scene.person)],
+        }  # fmt: skip
         for statement in _ROWS + (_MONTHS_ROWS if month else ()):
             await connection.execute(statement.replace("MONTH", month).encode(), given)
     await connection.execute("SET LOCAL indelible.tenant_id = ''")
@@ -104,13 +108,14 @@ async def plant(connection: Connection, month: str) -> Scene:
 _ROWS = (
     "INSERT INTO indelible.ledgers (tenant_id, origin) VALUES (%(tenant)s, 'indelible.invalid/' || %(tenant)s)",
     "INSERT INTO indelible.subtrees (tenant_id, level, index, root) VALUES (%(tenant)s, 1, 0, sha256('doctor'))",
+    "INSERT INTO indelible.directory (tenant_id, kind, value) VALUES (%(tenant)s, 'action', 'doctor.tried')",
 )
 _MONTHS_ROWS = (
     "INSERT INTO indelible.events_MONTH (tenant_id, seq, recorded_at, occurred_at, id, action, outcome, source,"
     " actor_type, actor_id, leaf_hash, entry) SELECT %(tenant)s, 0, moment, moment, gen_random_uuid(), 'doctor.tried',"
     r" 'success', 'background', 'user', %(person)s, sha256('\x007b7d'), '\x7b7d' FROM"
     " (SELECT to_date('MONTH', 'YYYY_MM')::timestamp AT TIME ZONE 'UTC') _ (moment)",
-    "INSERT INTO indelible.event_personal_MONTH (tenant_id, seq, recorded_at, actor)"
-    " SELECT %(tenant)s, 0, moment, %(actor)s FROM"
+    "INSERT INTO indelible.event_personal_MONTH (tenant_id, seq, recorded_at, occurred_at, actor, search)"
+    " SELECT %(tenant)s, 0, moment, moment, %(actor)s, array_to_tsvector(%(words)s) FROM"
     " (SELECT to_date('MONTH', 'YYYY_MM')::timestamp AT TIME ZONE 'UTC') _ (moment)",
 )

@@ -1,0 +1,199 @@
+"""The search box: what people write, what it means, and where it goes wrong."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from indelible.catalog import Catalog
+from indelible.server.search_box import QUALIFIERS, BadSearch, Search, search
+from indelible.store.filter import Changed, Condition, Is, Term
+
+NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+
+
+def words(*texts: str, excluded: bool = False) -> tuple[Condition, ...]:
+    return tuple(Term((text,), excluded=excluded) for text in texts)
+
+
+def phrase(text: str, *, excluded: bool = False) -> Term:
+    return Term((text,), phrase=True, excluded=excluded)
+
+
+def found(text: str) -> Search:
+    return search(text, now=NOW, catalog=Catalog({}, {}))
+
+
+@pytest.mark.parametrize(
+    ("text", "conditions"),
+    [
+        ("sarah", words("sarah")),
+        ("  sarah\tchen\n", words("sarah", "chen")),
+        ("sarah sarah", words("sarah")),
+        ('"sarah chen" role', (phrase("sarah chen"), *words("role"))),
+        ("“sarah chen” „role change“", (phrase("sarah chen"), phrase("role change"))),
+        ('-bot -"night shift"', (*words("bot", excluded=True), phrase("night shift", excluded=True))),
+        ("–bot −cron", words("bot", "cron", excluded=True)),
+        # Punctuation around a word, and what is nothing else.
+        ("(sarah), 'chen'! ... — - &", words("sarah", "chen")),
+        ("--x", words("x", excluded=True)),
+        ("sarah@acme.example don't a-b e.g.", words("sarah@acme.example", "don't", "a-b", "e.g")),
+        # Colons, and no qualifiers.
+        ("https://acme.example/a?b=c:d", words("https://acme.example/a?b=c:d")),
+        ("10:30 2001:db8::1 ::1 fe80:: 3c:22:fb:aa:00:01",
+         words("10:30", "2001:db8::1", "::1", "fe80", "3c:22:fb:aa:00:01")),
+        ("arn:aws:iam::123456789012:user/x", words("arn:aws:iam::123456789012:user/x")),
+        (r"C:\logs usr_7:x", words(r"C:\logs", "usr_7:x")),
+        ('"actr:sarah"', (phrase("actr:sarah"),)),
+        ('say"so', words('say"so')),
+        # Qualifiers.
+        ("actor:sarah", (Term(("sarah",), of="actor"),)),
+        ('actor:sarah,"tom smith" actor:ann', (Term(("sarah", "tom smith", "ann"), of="actor"),)),
+        ("-target:a target:b", (Term(("a",), of="target", excluded=True), Term(("b",), of="target"))),
+        ("Actor:Sarah", (Term(("Sarah",), of="actor"),)),
+        ("actor:arn:aws:iam::1:x", (Term(("arn:aws:iam::1:x",), of="actor"),)),
+        ("action:role", (Is("action", ("*role*",)),)),
+        ('action:user.*,"user.joined",login', (Is("action", ("user.*", "user.joined", "*login*")),)),
+        ("outcome:denied,failure", (Is("outcome", ("denied", "failure")),)),
+        ("outcome:denied outcome:failure outcome:denied", (Is("outcome", ("denied", "failure")),)),
+        ("-outcome:SUCCESS category:auth", (Is("outcome", ("success",), excluded=True), Is("category", ("auth",)))),
+        ("operation:deleted source:api actor_type:user",
+         (Is("operation", ("deleted",)), Is("source", ("api",)), Is("actor_type", ("user",)))),
+        ("ip:2001:db8::1 session:s1 request:r1 type:document",
+         (Is("ip_address", ("2001:db8::1",)), Is("session_id", ("s1",)), Is("request_id", ("r1",)),
+          Is("target_type", ("document",)))),
+        # The names of the URL, and their aliases, do as well, and are the same filter.
+        ("ip_address:1 ip:2 resource_id:a target_id:b event_type:c",
+         (Is("ip_address", ("1", "2")), Is("target_id", ("a", "b")), Is("action", ("*c*",)))),
+        ("changed:plan -changed:role", (Changed("plan"), Changed("role", excluded=True))),
+        ('changes.Plan.from:pro changes.plan.to:"" changes.a.b:*',
+         (Changed("Plan", "from", ("pro",)), Changed("plan", "to", ("",)), Changed("a.b"))),
+        ("changes.from:x changes.to.to:y,*", (Changed("from", None, ("x",)), Changed("to", "to"))),
+    ],
+)  # fmt: skip
+def test_what_it_means(text: str, conditions: tuple[Condition, ...]) -> None:
+    assert found(text) == Search(conditions, values=found(text).values)
+
+
+@pytest.mark.parametrize(
+    ("text", "since", "until"),
+    [
+        ("since:7d", NOW - timedelta(days=7), None),
+        ("since:2026-03 until:2026-04", datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC)),
+        ("until:2026-03-05 a", None, datetime(2026, 3, 5, tzinfo=UTC)),
+        ("since:2026-03-05T10:00:00+01:00", datetime(2026, 3, 5, 9, tzinfo=UTC), None),
+    ],
+)
+def test_moments(text: str, since: datetime | None, until: datetime | None) -> None:
+    assert (found(text).since, found(text).until) == (since, until)
+
+
+def test_a_severity_is_that_of_the_catalogs_actions(catalog: Catalog) -> None:
+    """One that no action has is found nowhere, rather than everywhere."""
+    (critical,) = search("severity:critical", now=NOW, catalog=catalog).conditions
+    assert isinstance(critical, Is)
+    assert critical.field == "action"
+    assert set(critical.values) == {a.name for a in catalog.actions.values() if a.severity == "critical"}
+    assert critical.values
+    assert found("severity:critical").conditions == (Is("action", ()),)
+
+
+def test_values_are_counted() -> None:
+    assert found('a "b c" actor:x,y -z since:7d ...').values == 6
+
+
+@pytest.mark.parametrize(
+    ("text", "position", "said"),
+    [
+        ("actr:sarah", 1, ["found actr:", "did you mean actor:?", "put it in quotes", '"actr:sarah"']),
+        ("sarah  -acton:x", 9, ["did you mean action:?"]),
+        ("  role actr:sarah", 8, ["did you mean actor:?"]),
+        ("from:pro", 1, ["did you mean changes.FIELD.from:?"]),
+        ("user:sarah", 1, ["did you mean actor:?"]),
+        ("Re: invoice", 1, [f"{name}:" for name in QUALIFIERS]),
+        ('sarah "chen', 7, ["found a quote without its other half"]),
+        ('actor:"sarah', 7, ["found a quote without its other half"]),
+        ('-"', 2, ["found a quote without its other half"]),
+        ('"sarah"chen', 8, ["found 'c', expected a space"]),
+        ('actor:"a"b', 10, ["found 'b', expected a space"]),
+        ("actor:", 6, ["found the end, expected a value right behind the colon"]),
+        ("actor: sarah", 7, ["found a space, expected a value right behind the colon"]),
+        ("outcome:denied, failure", 16, ["found a space, expected a value right behind the comma"]),
+        ("outcome:denied,", 15, ["found the end, expected a value right behind the comma"]),
+        ("outcome:denied,,failure", 16, ["found ',', expected a value right behind the comma"]),
+        ("outcome:success,ok", 17, ["outcome: must be one of success, failure, denied"]),
+        ("category:acces", 10, ["must be one of auth, access, data", "did you mean access?"]),
+        ("severity:high", 10, ["must be one of info, notice, warning, critical"]),
+        ("since:yesterday", 7, ["must be a date in UTC", "RFC 3339", "7d"]),
+        ("since:2026-13", 7, ["must be a date in UTC"]),
+        ("since:7d since:8d", 10, ["there twice"]),
+        ("-until:7d", 2, ["takes no minus", "write since:"]),
+        ("since:7d,8d", 10, ["one alone"]),
+        ("changed:plan,role", 14, ["one alone", "changed both"]),
+        ('actor:""', 7, ["expected a name or an id"]),
+        ("actor:--", 7, ["expected a name or an id"]),
+        ('ip:""', 4, ["must have 1 to 256 characters"]),
+        (f"a actor:{'x' * 257}", 9, ["must have 1 to 256 characters"]),
+        ("x" * 257, 1, ["must have 1 to 256 characters"]),
+        ("... —", 1, ["no letter and no digit"]),
+        ('""', 1, ["no letter and no digit"]),
+        ("   ", 1, ["nothing to look for"]),
+        ("", 1, ["nothing to look for"]),
+        ("a\0b", 2, ["NUL"]),
+        ("a " * 513, 1025, ["longer than 1,024 characters"]),
+    ],
+)
+def test_where_it_goes_wrong(text: str, position: int, said: list[str]) -> None:
+    with pytest.raises(BadSearch) as raised:
+        found(text)
+    message = str(raised.value)
+    assert message.startswith(f"at character {position}: ")
+    assert [part for part in said if part not in message] == []
+
+
+pieces = st.sampled_from(
+    ["actor:", "-", '"', ",", ":", " ", "since:", "changes.", ".from:", "x", "actr:", "::", "//", "“", "\\", "*", "é",
+     "7d", "ip:", "changed:", "severity:", "\t", "(", "-since:", "2026-03"]
+)  # fmt: skip
+
+
+@given(st.text(max_size=1024) | st.lists(pieces, max_size=60).map("".join))
+def test_any_text_is_read_or_the_place_is_told(text: str) -> None:
+    try:
+        result = found(text)
+    except BadSearch as wrong:
+        error = wrong
+    else:
+        assert result.conditions or result.since or result.until
+        return
+    assert 1 <= error.position <= max(1, len(text))
+    assert str(error).startswith(f"at character {error.position}: ")
+
+
+plain = st.from_regex(r"[a-z0-9]{1,12}", fullmatch=True)
+quoted = st.from_regex(r"[a-z0-9]([a-z0-9 ,:()-]{0,12}[a-z0-9])?", fullmatch=True)
+
+
+@given(st.dictionaries(st.sampled_from(["actor", "target", "ip", "session", "type"]),
+                       st.lists(quoted, min_size=1, max_size=3, unique=True)),
+       st.lists(plain, unique=True, max_size=3), st.lists(quoted, unique=True, max_size=3), st.booleans())  # fmt: skip
+def test_what_is_put_in_comes_out(
+    qualifiers: dict[str, list[str]], single: list[str], phrases: list[str], excluded: bool
+) -> None:
+    """Nothing is lost and nothing added, whatever stands beside what, and whatever stands in the quotes."""
+    fields = {"ip": "ip_address", "session": "session_id", "type": "target_type"}
+    sign = "-" if excluded else ""
+    written = [f"{sign}{word}" for word in single] + [f'{sign}"{text}"' for text in phrases]
+    written += [f"{sign}{name}:" + ",".join(f'"{v}"' for v in values) for name, values in qualifiers.items()]
+    if not written:
+        return
+    expected: list[Condition] = [*words(*single, excluded=excluded), *(phrase(t, excluded=excluded) for t in phrases)]
+    for name, values in qualifiers.items():
+        if name in fields:
+            expected.append(Is(fields[name], tuple(values), excluded))  # type: ignore[arg-type]
+        else:
+            expected.append(Term(tuple(values), of=name, excluded=excluded))  # type: ignore[arg-type]
+    assert found(" ".join(written)).conditions == tuple(expected)
