@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -55,8 +56,9 @@ class Facts:
         self.found = found
         self.size = size
         """Of the ledger, in entries."""
-        self.people = 4 + int(2 * size**0.5)
-        """As `population` has it: usr_n acts about 1 / (n + 1) as often as usr_0."""
+        ids = [str(fact.actor.get("id")) for fact in found]
+        self.people = 1 + max(int(name[4:]) for name in ids if re.fullmatch("usr_[0-9]+", name))
+        """usr_n acts about 1 / (n + 1) as often as usr_0."""
 
     @classmethod
     def read(cls, connection: psycopg.Connection, rng: random.Random, count: int = 4000) -> Facts:
@@ -70,8 +72,9 @@ class Facts:
                CROSS JOIN LATERAL (SELECT * FROM indelible.events e WHERE e.tenant_id = %s AND e.seq = wanted.seq) e
                CROSS JOIN LATERAL (SELECT * FROM indelible.event_personal p
                    WHERE p.tenant_id = e.tenant_id AND p.seq = e.seq AND p.recorded_at = e.recorded_at) p
-               WHERE e.action !~ '^(ledger|audit_log)[.]'""",
-            (seqs, BIG),
+               WHERE e.action !~ '^(ledger|audit_log)[.]'
+                 AND (p.actor LIKE %s OR p.actor IS NULL OR p.actor NOT LIKE '%%@%%') -- not what `Fresh` sent""",
+            (seqs, BIG, f"%@{BIG}.example%"),
         )
         return cls([_fact(*each) for each in rows.fetchall()], row[0])
 

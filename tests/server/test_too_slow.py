@@ -24,10 +24,9 @@ def database(clusters: Callable[[int], Cluster]) -> Iterator[Database]:
     clone = cluster.databases.clone(cluster.template)
     with psycopg.connect(clone.admin_url) as connection:
         connection.execute(
-            "CREATE OR REPLACE FUNCTION indelible.search(words tsquery)"
-            " RETURNS TABLE (seq bigint, recorded_at timestamptz)"
-            " LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp"
-            " AS 'SELECT 1::bigint, now() FROM pg_sleep(30)'"
+            "DO $$ BEGIN EXECUTE regexp_replace(pg_get_functiondef("
+            "(SELECT oid FROM pg_proc WHERE pronamespace = 'indelible'::regnamespace AND proname = 'search')), "
+            "E'\\nBEGIN\\n', E'\\nBEGIN PERFORM pg_sleep(30);\\n'); END $$"
         )
     yield clone
     cluster.databases.drop(clone)

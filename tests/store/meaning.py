@@ -9,10 +9,12 @@ import msgspec
 from msgspec import UNSET
 
 from indelible.catalog import Catalog
+from indelible.catalog.synonyms import ways_to_say
 from indelible.event import Change, Event
 from indelible.store.filter import Changed, Condition, Is, Term
 from indelible.store.sealing import Record
 from indelible.store.view import ALL_PARTS, Part, View
+from indelible.store.words import SEARCHED
 
 __all__ = ["is_in", "means", "words_in"]
 
@@ -39,12 +41,16 @@ def means(record: Record, condition: Condition, catalog: Catalog, view: View) ->
     event = _shown(record.event, view.parts)
     match condition:
         case Is():
-            found = any(_is(record, event, condition.field, value) for value in condition.values)
+            found = any(_is(record, event, condition.field, value) for value in condition.values if value)
         case Changed():
             found = condition.name in event.changes and _changed(event.changes[condition.name], condition)
         case Term():
-            look = _phrase if condition.phrase else _words
-            found = any(look(event, text, condition.of, catalog, view) for text in condition.texts)
+            found = any(
+                _phrase(event, text, condition.of, catalog)
+                if condition.phrase
+                else _words(event, text, condition.of, catalog, view)
+                for text in condition.texts
+            )
     return found is not condition.excluded
 
 
@@ -74,6 +80,8 @@ def _is(record: Record, event: Event, field: str, value: str) -> bool:
     actor = event.actor
     if field == "action" and "*" in value:
         return _like(event.action.lower(), value.lower())
+    if field == "ip_address" and value.endswith("*"):
+        return bool(event.context.ip_address) and str(event.context.ip_address).startswith(value[:-1])
     if field == "actor_id":
         return value in (actor.id, actor.impersonator.id if actor.impersonator else None)
     if field.startswith("target_"):
@@ -106,14 +114,18 @@ def _text(value: Any) -> str:
 
 def _names(event: Event, of: str) -> list[str]:
     actor, by = event.actor, event.actor.impersonator
-    found = [] if of == "target" else [actor.name, actor.email, *((by.name, by.email, by.reason) if by else ())]
+    found = (
+        []
+        if of == "target"
+        else [actor.name, actor.email, *((by.name, by.email, by.reason, "impersonated support agent") if by else ())]
+    )
     found += [] if of == "actor" else [target.name for target in event.targets]
     return [name for name in found if name]
 
 
 def _wholes(event: Event, of: str) -> list[str]:
     actor, by, context = event.actor, event.actor.impersonator, event.context
-    found = [] if of == "target" else [actor.id, by and by.id]
+    found = [] if of == "target" else [actor.id, by.id if by else None]
     found += [] if of == "actor" else [target.id for target in event.targets]
     found += [context.ip_address, context.session_id, context.request_id] if of == "anything" else []
     return [whole for whole in found if whole]
@@ -122,9 +134,10 @@ def _wholes(event: Event, of: str) -> list[str]:
 def _told(event: Event) -> list[str]:
     """Keys and values of the changes and the metadata."""
     changes = json.loads(msgspec.json.encode(event.changes), parse_float=_Spelled, parse_int=_Spelled)
-    metadata = json.loads(msgspec.json.encode(event.metadata), parse_float=_Spelled, parse_int=_Spelled)
+    metadata = {} if event.action == SEARCHED else event.metadata
+    metadata = json.loads(msgspec.json.encode(metadata), parse_float=_Spelled, parse_int=_Spelled)
     # The names of the parts themselves, `changes` and `metadata`, are of no event in particular.
-    return [*_leaves(changes), *_leaves(metadata)]
+    return [*_leaves(changes), *(_leaves(metadata) if event.action != "audit_log.searched" else ())]
 
 
 class _Spelled(str):
@@ -158,14 +171,17 @@ def _words(event: Event, text: str, of: str, catalog: Catalog, view: View) -> bo
     if text and any(whole[:256].startswith(text[:256]) for whole in _wholes(event, of)):
         return True
     names = [word for name in _names(event, of) for word in words_in(name)]
-    begun, inside, outcomes = list(names), "", []
+    begun, said, inside, outcomes = list(names), [], "", []
     if of == "anything":
-        begun += [word for told in _told(event) for word in words_in(told)] + _action_words(event, catalog)
+        begun += [word for told in _told(event) for word in words_in(told)]
+        said = _action_words(event, catalog)
         inside = _plain(event.action)
         outcomes = {"failure": ["failed", "failure"], "denied": ["denied"], "success": []}[event.outcome]
 
     def has(word: str) -> bool:
         if any(each.startswith(word) for each in begun):
+            return True
+        if any(each.startswith(way) for each in said for way in ways_to_say(word)):
             return True
         if len(word) < 3:
             return False
@@ -176,7 +192,7 @@ def _words(event: Event, text: str, of: str, catalog: Catalog, view: View) -> bo
     return bool(words_in(text)) and all(map(has, words_in(text)))
 
 
-def _phrase(event: Event, text: str, of: str, catalog: Catalog, view: View) -> bool:
+def _phrase(event: Event, text: str, of: str, catalog: Catalog) -> bool:
     wholes = _wholes(event, of) + ([event.action] if of == "anything" else [])
     if text[:256] in [whole[:256] for whole in wholes]:
         return True

@@ -8,14 +8,19 @@ import msgspec
 import psycopg
 from hypothesis import HealthCheck, settings
 
+from indelible.catalog import Catalog
 from indelible.store.append import Receipt
 from indelible.store.appender import Appender
+from indelible.store.filter import Condition, Filter
+from indelible.store.finding import find
 from indelible.store.intake import Intake
-from indelible.store.sealing import Prepared
+from indelible.store.sealing import Prepared, Record
+from indelible.store.session import Database as Connections
+from indelible.store.view import View
 from indelible.store.words import Mark, lexeme
 from tests.postgres import Database
 
-__all__ = ["EVER", "FULL", "as_superuser", "examples", "found_by", "raw", "rows", "send", "take"]
+__all__ = ["EVER", "FULL", "as_superuser", "examples", "found_by", "looked_for", "raw", "rows", "send", "take"]
 
 FULL: dict[str, Any] = {
     "action": "user.role_changed",
@@ -54,6 +59,17 @@ async def send(appender: Appender, *events: Prepared) -> list[Receipt]:
     receipts = [answer for answer in answers if isinstance(answer, Receipt)]
     assert len(receipts) == len(events), answers
     return receipts
+
+
+_CATALOG = Catalog.load()
+
+
+async def looked_for(connections: Connections, view: View | str, *conditions: Condition) -> list[Record]:
+    """All events of the view, or of this tenant, that fulfil the conditions; the newest first."""
+    view = View(view) if isinstance(view, str) else view
+    page = await find(connections, view, Filter(conditions=conditions), _CATALOG, limit=10_000)
+    assert page.next is None
+    return page.records
 
 
 def rows(database: Database, query: str, *parameters: object) -> list[tuple[Any, ...]]:

@@ -16,14 +16,15 @@ from indelible.store.append import MissingMonth, Receipt, Rules, append
 from indelible.store.appender import Appender
 from indelible.store.erase import DEFAULT_GROUPS, MAX_DIGESTS, By, Erased, Order, Plan, Selection, erase, plan
 from indelible.store.errors import IdConflict, StoreUnavailable
+from indelible.store.filter import Is, Term
 from indelible.store.intake import Intake
-from indelible.store.read import Filter, event, timeline
+from indelible.store.read import event
 from indelible.store.sealing import Record
 from indelible.store.session import Database as Connections
 from indelible.store.verify import Report, verify
 from indelible.store.view import View
 from tests.postgres import Database
-from tests.store.samples import FULL, as_superuser, raw, rows, send, take
+from tests.store.samples import FULL, as_superuser, looked_for, raw, rows, send, take
 
 pytestmark = pytest.mark.anyio
 
@@ -31,6 +32,8 @@ ORDER = Order("asked for by the person", "DSR-19", "Dana Office", Actor(type="us
 ADA = {"type": "user", "id": "usr_ada", "name": "Ada", "email": "ada@example.com"}
 BOB = {"type": "user", "id": "usr_bob", "name": "Bob"}
 PAGE = {"type": "page", "id": "pag_1", "name": "Ada's page"}
+
+ERASURES = Is("action", ["ledger.erasure"])
 
 Eraser = Callable[..., Awaitable[Erased]]
 
@@ -175,7 +178,7 @@ async def test_not_of_the_ledgers_own_entries(
     await send(appender, take(intake, tenant, **FULL))
     await eraser("actor", "usr_7")
     for seq in (0, 2):
-        (record,) = [r for r in (await timeline(connections, View(tenant), Filter())).records if r.seq == seq]
+        (record,) = [r for r in await looked_for(connections, tenant) if r.seq == seq]
         selection = Selection("event", str(record.event.id), GROUPS)
         planned = await plan(connections, tenant, selection)
         assert planned is not None
@@ -207,7 +210,7 @@ async def test_the_record(
     digests = [digest(text.encode()) for texts in rows(database, query, tenant) for text in texts]
     done = await eraser("actor", "usr_7")
     assert done.records == [4]
-    (record,) = (await timeline(connections, View(tenant), Filter(equal={"action": ["ledger.erasure"]}))).records
+    (record,) = await looked_for(connections, tenant, ERASURES)
     assert record.event.metadata == {
         "digests": digests, "entries": 3, "groups": ["actor", "context"], "reason": ORDER.reason, "request": "DSR-19",
         "ordered_by": "Dana Office", "vendor_staff": True,
@@ -228,15 +231,11 @@ async def test_an_erased_event_still_lists_and_is_found_by_no_word(
         take(intake, tenant, **FULL | {"metadata": {}, "changes": {}, "targets": []}),
         take(intake, tenant, **FULL),
     )
-    assert len((await timeline(connections, View(tenant), Filter(words=["sarah"]))).records) == 2
+    sarah = Term(["sarah"])
+    assert len(await looked_for(connections, tenant, sarah)) == 2
     done = await eraser("event", str(receipt.id))
-    assert [r.seq for r in (await timeline(connections, View(tenant), Filter(words=["sarah"]))).records] == [2]
-    assert [
-        r.seq for r in (await timeline(connections, View(tenant), Filter(equal={"actor_id": ["usr_7"]}))).records
-    ] == [
-        2,
-        1,
-    ]
+    assert [r.seq for r in await looked_for(connections, tenant, sarah)] == [2]
+    assert [r.seq for r in await looked_for(connections, tenant, Is("actor_id", ["usr_7"]))] == [2, 1]
     record = await read(connections, tenant, receipt)
     assert (record.erased, record.altered) == ({"actor": 3, "context": 3}, ())
     assert done.records == [3]
@@ -296,7 +295,7 @@ async def test_more_than_one_record_holds(
     done = await eraser("target", "usr_9", *GROUPS)
     going = sum(len(groups.split()) for groups in before.values() if groups != "actor")
     assert (done.events, sum(done.groups.values())) == (333, going)
-    records = (await timeline(connections, View(tenant), Filter(equal={"action": ["ledger.erasure"]}))).records
+    records = await looked_for(connections, tenant, ERASURES)
     listed = [len(r.event.metadata["digests"]) for r in records]
     assert (sum(listed), max(listed), len(listed)) == (going, MAX_DIGESTS, -(-going // MAX_DIGESTS))
     assert set(left(database, tenant).values()) == {"", "actor"}
@@ -367,8 +366,8 @@ async def test_two_at_once_and_events_meanwhile(
 
 
 async def recorded_digests(connections: Connections, tenant: str) -> list[str]:
-    page = await timeline(connections, View(tenant), Filter(equal={"action": ["ledger.erasure"]}), limit=1000)
-    return [text for record in page.records for text in record.event.metadata["digests"]]
+    records = await looked_for(connections, tenant, ERASURES)
+    return [text for record in records for text in record.event.metadata["digests"]]
 
 
 async def test_a_batch_that_was_overtaken_is_read_again(

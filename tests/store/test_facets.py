@@ -354,6 +354,76 @@ async def test_more_than_was_looked_at_is_said_to_be_there(
     assert (member.names, member.partial) == (["user.joined"], True)
 
 
+# Each with one name, which its events show or not.
+PEOPLE: Sequence[dict[str, str]] = [
+    user("u1", "Kim Lee"), user("u2", "Kim"), user("u4", "Bo Kim"), user("u9", "Ada"), user("u3"),
+    {"type": "api_key", "id": "k1", "name": "Kim key"}, {"type": "system", "name": "Kim sync"},
+    {"type": "system", "name": "Kim backup"},
+]  # fmt: skip
+FREQUENT = [user("u1", "Kim Lee")] * 20
+DONE = st.builds(
+    lambda actor, by, targets: {
+        "actor": actor if by is None else {**actor, "impersonator": {"id": by["id"], "name": by["name"]}},
+        "targets": targets,
+    },
+    st.sampled_from([*FREQUENT, *PEOPLE]),
+    st.sampled_from([None] * 20 + [user("s1", "Kim Support")]),
+    st.lists(st.sampled_from([*FREQUENT[:9], *PEOPLE]), max_size=2),
+)
+
+
+@examples(12)
+@given(events=st.lists(DONE, min_size=30, max_size=60), limit=st.sampled_from([1, 3, 20]))
+async def test_whoever_did_much_hides_nobody(
+    connections: Connections, appender: Appender, intake: Intake, catalog: Catalog,
+    events: list[dict[str, Any]], limit: int,
+) -> None:  # fmt: skip
+    """Those who were seen last come first. Whoever is missing is said to be, and named beside others alone."""
+    tenant = f"t-{uuid4().hex[:12]}"
+    taken = [take(intake, tenant, occurred_at=NOW - timedelta(seconds=n), **each) for n, each in enumerate(events)]
+    await send(appender, *taken)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(directory, "_PAGE", 4)
+        patch.setattr(directory, "_ROWS", 5)
+        for ask, text in ((directory.actors, "kim"), (directory.actors, "u"), (directory.targets, "kim")):
+            seen: dict[Any, None] = {}
+            alone = set()
+            for each in events:
+                actor = each["actor"]
+                people = each["targets"] if ask is directory.targets else [actor]
+                if ask is directory.actors and "impersonator" in actor:
+                    people = [actor, {"type": "user", **actor["impersonator"]}]
+                for who in people:
+                    name = who.get("name")
+                    if (who.get("id") or "").startswith(text) or text in (name or "").lower().split():
+                        key = (who["type"], who.get("id"), name)
+                        seen.setdefault(key)
+                        alone |= {key} if len(people) == 1 and who.get("id") else set()
+            found = await ask(connections, View(tenant), text, catalog, limit=limit)
+            told = [(each.type, each.id, each.name) for each in found.named]
+            assert [who for who in seen if who in told] == told
+            if not found.partial:
+                assert told == list(seen)
+            elif len(told) < limit:
+                assert alone <= set(told)
+            assert len(told) >= min(limit, 1, len(seen))
+
+
+async def test_events_that_name_somebody_else_are_not_read_for_ever(
+    connections: Connections, appender: Appender, intake: Intake, catalog: Catalog, tenant: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """An event has the words, and nobody in it has all of them: none of its actors can be left out."""
+    both = {**user("u1", "Kim Lee"), "impersonator": {"id": "s1", "name": "Ada Ruiz"}}
+    await send(appender, *[take(intake, tenant, actor=both) for _ in range(30)])
+    monkeypatch.setattr(directory, "_PAGE", 3)
+    monkeypatch.setattr(directory, "_ROWS", 3)
+    seen = await directory.actors(connections, View(tenant), "kim ruiz", catalog, limit=9, most=12)
+    assert (seen.named, seen.partial, seen.cut) == ([], True, False)
+    late = await directory.actors(connections, View(tenant), "kim", catalog, limit=9, budget=timedelta())
+    assert ([each.id for each in late.named], late.partial, late.cut) == (["u1"], True, True)
+
+
 async def test_actions_are_found_by_the_words_of_their_sentence(
     connections: Connections, appender: Appender, intake: Intake, catalog: Catalog, tenant: str
 ) -> None:

@@ -41,7 +41,7 @@ class Known:
 
     def moment(self, number: int | None) -> datetime | None:
         place = self.place(number)
-        return place and place.occurred_at
+        return place.occurred_at if place is not None else None
 
     def expected(
         self, view: View, where: Filter, catalog: Catalog, *, newer: bool = False, after: Place | None = None
@@ -152,8 +152,8 @@ WANTED = {
 }
 
 
-@examples(150)
-@given(**WANTED, limit=st.sampled_from([1, 2, 3, 7, 20, 50, 500]))
+@examples(100)
+@given(**WANTED, limit=st.sampled_from([2, 3, 7, 20, 50, 500]))
 async def test_pages_are_what_filtering_and_sorting_a_list_gives(
     connections: Connections,
     catalog: Catalog,
@@ -192,7 +192,7 @@ async def test_pages_are_what_filtering_and_sorting_a_list_gives(
         assert page.ends == ((ends[0], ends[-1]) if ends else None)
 
 
-@examples(60)
+@examples(30)
 @given(**WANTED, limit=st.sampled_from([1, 4, 50]))
 async def test_pages_for_which_there_is_no_time_lead_through_everything(
     connections: Connections,
@@ -227,7 +227,7 @@ async def test_pages_for_which_there_is_no_time_lead_through_everything(
     assert not pages[-1].cut
 
 
-@examples(60)
+@examples(30)
 @given(
     view=VIEWS,
     conditions=st.lists(CONDITIONS, max_size=2),
@@ -336,7 +336,7 @@ async def test_what_comes_later_is_newer(
     appender: Appender, connections: Connections, intake: Intake, catalog: Catalog, tenant: str
 ) -> None:
     """As somebody sees it who asks again and again for what is newer than the newest that they have."""
-    start = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=5)
+    start = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=20)
     await send(appender, take(intake, tenant, occurred_at=start))
     newest = (await find(connections, View(tenant), Filter(), catalog, limit=1)).ends
     assert newest is not None
@@ -410,16 +410,17 @@ async def test_a_time_that_no_clock_tells_neither_loops_nor_hides(
         )
     )
     for conditions in WAYS:
+        where = Filter(conditions=conditions)
         for newer in (False, True):
             for limit in (1, 2, 50):
 
-                async def search(after: Place | None, where: Filter, limit: int = limit, newer: bool = newer) -> Page:
-                    return await find(
-                        ledger.connections, View(ledger.tenant), where, catalog, limit=limit, after=after, newer=newer
-                    )
+                async def search(
+                    after: Place | None, where: Filter = where, limit: int = limit, newer: bool = newer
+                ) -> Page:
+                    view = View(ledger.tenant)
+                    return await find(ledger.connections, view, where, catalog, limit=limit, after=after, newer=newer)
 
-                where = Filter(conditions=conditions)
-                pages = await walk(lambda after, where=where, search=search: search(after, where))
+                pages = await walk(search)
                 seqs = [r.seq for page in pages for r in page.records]
                 assert {1, 5} <= set(seqs) <= set(range(7))
                 if table == "both":
@@ -437,7 +438,7 @@ async def test_an_altered_entry_is_listed_all_the_same(
         "replace(encode(entry, 'escape'), '\"seq\":3', '\"seq\":999')::bytea",
         "replace(encode(entry, 'escape'), '\"seq\":3', '\"seq\":0')::bytea",
         "'{}'::bytea",
-        "'\\xff'::bytea",
+        "'\\xffff'::bytea",
     ):
         ledger.tamper(f"UPDATE indelible.events SET entry = {forged} WHERE {ROW}")
         for limit in (1, 50):

@@ -49,10 +49,9 @@ def fill(database: Database, tenant: str, size: int, catalog: Catalog) -> list[R
 
 
 def stored_before(database: Database, tenant: str, some: list[Prepared], catalog: Catalog) -> list[Receipt]:
-    """A new ledger of these, as versions 1 and 2 stored them, past their functions, and the receipts of `some`."""
+    """A new ledger of these, as versions before 4 stored them, past their functions, and the receipts of `some`."""
     now = datetime.now(UTC)
     locked = (f"indelible.local/{tenant}", 0, None, b"", now, *[None] * 5)
-    later = ["other_users", "occurred_at", "search"]
     growth = _Growth(tenant, locked, Rules(catalog), some)
     receipts = [growth.add(prepared) for prepared in some]
     _, _, total, head, frontier, _ = growth.move()
@@ -67,8 +66,10 @@ def stored_before(database: Database, tenant: str, some: list[Prepared], catalog
             ("events", _EVENT_COLUMNS, growth.events),
             ("event_personal", _PERSONAL_COLUMNS, growth.personal),
         ):
-            gone = [name for name in later if (table, name) != ("events", "occurred_at")]
-            there = {name: type_ for name, type_ in columns.items() if name not in gone}
+            # What there is of each, and what is not generated.
+            query = "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attgenerated = ''"
+            found = {name for (name,) in connection.execute(query, (f"indelible.{table}",)).fetchall()}
+            there = {name: type_ for name, type_ in columns.items() if name in found}
             copied = f"COPY indelible.{table} ({', '.join(there)}) FROM STDIN (FORMAT BINARY)"
             with connection.cursor().copy(copied.encode()) as copy:
                 copy.set_types(list(there.values()))

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.anyio
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=60)
 
 
-@examples(60)
+@examples(25)
 @given(text=TEXTS, other=TEXTS)
 @example(text="' | 'a':*", other="\\")
 @example(text="\\' & !x", other="'")

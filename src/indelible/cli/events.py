@@ -89,7 +89,7 @@ def list_events(
     ] = None,
     since: Annotated[
         str | None,
-        typer.Option(help="From then on: 2026-11-21, 2026-11, RFC 3339, or back from now (30m, 24h, 7d, 2w)."),
+        typer.Option(help="From then on: 2026-11-21, 2026-11, yesterday, RFC 3339, or back from now (30m, 24h, 7d)."),
     ] = None,
     until: Annotated[str | None, typer.Option(help="Before then; as --since.")] = None,
     q: Annotated[

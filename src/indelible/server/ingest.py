@@ -42,7 +42,7 @@ _BATCH_PATIENCE = 60.0
 
 _NEEDS = "events:write"
 
-_BREATH = 32
+_BREATH = 8
 """Events of a batch that are taken in one go."""
 
 

@@ -11,7 +11,7 @@ __all__ = ["MODELS", "paths"]
 
 MODELS: list[Any] = [FacetsAnswer, ActorDirectory, TargetDirectory, ActionDirectory]
 
-_NEWEST = f"Of the newest events that fit, {MOST:,} are looked at. Recorded as a look at the list of events."
+_NEWEST = "Looked for in the events that fit, from the newest on. Recorded as a look at the list of events."
 
 
 def paths() -> dict[str, Any]:

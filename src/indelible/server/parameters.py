@@ -100,12 +100,12 @@ CONSISTENCY = (
 
 SINCE = Parameter(
     "since",
-    "The earliest occurred_at, inclusive: a date or a month in UTC (2026-11-21, 2026-11), RFC 3339, or a span back "
-    "from now (30m, 24h, 7d, 2w).",
+    "The earliest occurred_at, inclusive: a day or a month in UTC (2026-11-21, 2026-11, today, yesterday), RFC 3339, "
+    "or a span back from now (30m, 24h, 7d, 2w).",
     _MOMENT,
     example="7d",
 )
-UNTIL = Parameter("until", "The latest occurred_at, exclusive; written as since.", _MOMENT)
+UNTIL = Parameter("until", "The latest occurred_at, exclusive, and later than since; written as since.", _MOMENT)
 
 CHANGES = Parameter(
     "changes",
@@ -131,7 +131,7 @@ FILTER_PARAMETERS = (
     _filter("actor_type", "The actor's type.", get_args(ActorType)),
     _filter("target_id", "The id of a target.", (), ("resource_id",)),
     _filter("target_type", "The type of a target.", (), ("resource_type",)),
-    _filter("ip", "The IP address, as it was logged.", (), ("ip_address",)),
+    _filter("ip", "The IP address, as it was logged; with a * at its end those that begin so.", (), ("ip_address",)),
     _filter("session_id", "The session's id."),
     _filter("request_id", "The request's id."),
     CHANGES,

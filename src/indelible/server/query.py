@@ -10,6 +10,7 @@ from indelible.catalog import Catalog
 from indelible.event import is_tenant_id
 from indelible.server.conditions import condition
 from indelible.server.cursors import BadCursor, Cursor, Cursors
+from indelible.server.moments import written
 from indelible.server.parameters import (
     CHECKPOINT_SIZE,
     CONSISTENCY,
@@ -69,10 +70,16 @@ class FilterQuery:
             counts[name] = len(values)
             sound = reader.words(parameter, name)
             conditions.append(condition(name.removeprefix("-"), sound, catalog, excluded=name.startswith("-")))
+        if is_never := since is not None and until is not None and since >= until:
+            reader.wrong("since", f"must be before until, and {written(since)} is not before {written(until)}")
         words, found = _search(reader, now, catalog)
         if found is not None:
             since = max(filter(None, (since, found.since)), default=None)
             until = min(filter(None, (until, found.until)), default=None)
+            if not is_never and since is not None and until is not None and since >= until:
+                reader.wrong(
+                    "q", f"leaves no time beside since and until: {written(since)} is not before {written(until)}"
+                )
             conditions += found.conditions
             counts["q"] = found.values
         if (count := sum(counts.values())) > MAX_VALUES:

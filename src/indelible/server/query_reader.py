@@ -13,6 +13,7 @@ from indelible.server.conditions import did_you_mean, fault
 from indelible.server.moments import moment
 from indelible.server.parameters import DEFAULT_LIMIT, MAX_LIMIT, Given, Parameter, named
 from indelible.server.problems import ErrorDetail, Problem
+from indelible.server.qualifiers import likely_parameter
 
 __all__ = ["Reader"]
 
@@ -143,5 +144,7 @@ class Reader:
         hint = did_you_mean(name, known, sign)
         if (prefix := did_you_mean(head, prefixes, sign)) and (rest or not hint):
             hint = prefix.replace("?", f".{rest or 'FIELD'}?")
+        if meant := likely_parameter(name, [p.name for p in self._known], sign):
+            hint = f"; did you mean {meant}?"
         there_are = ", ".join(p.name if not p.prefix else f"{p.name}.FIELD" for p in self._known) or "none"
         return f"is not known here{hint or f'; there are {there_are}'}"

@@ -1,66 +1,34 @@
-"""The search box: from what a person writes to conditions. The grammar is in search_box.lark.
+"""The search box: from what a person writes to conditions.
 
 docs/search.md is the page about it.
 """
 
 import re
 import string
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache
-from importlib import resources
-from typing import Any, Final, Literal, cast
-
-from lark import Lark, Token, Transformer
-from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken, VisitError
+from itertools import pairwise
+from typing import Final, Literal, cast
 
 from indelible.catalog import Catalog
-from indelible.server.conditions import condition, did_you_mean, fault
-from indelible.server.moments import moment
-from indelible.server.parameters import FILTER_PARAMETERS, MAX_QUERY, MAX_WORD, named
+from indelible.server.conditions import condition, fault
+from indelible.server.moments import day, moment, written
+from indelible.server.parameters import MAX_QUERY, MAX_WORD, named
+from indelible.server.qualifiers import NAMES, OPERATORS, OUTCOMES, QUALIFIERS, own_name
+from indelible.server.search_items import BadSearch, Item, Value, items
 from indelible.store.filter import Changed, Condition, Term
 from indelible.store.words import tokens
 
 __all__ = ["QUALIFIERS", "BadSearch", "Search", "search"]
 
-QUALIFIERS: Final = (
-    "actor", "target", "action", "category", "operation", "outcome", "source", "severity", "ip", "session", "request",
-    "actor_id", "actor_type", "target_id", "type", "changed", "since", "until",
-)  # fmt: skip
-"""As people write them. Those that the URL has are known by the names of there as well."""
-
-_PARAMETERS: Final = {"session": "session_id", "request": "request_id", "type": "target_type"}
-"""The parameter that a qualifier stands for, where it has another name."""
-
-_MEANT: Final = {
-    "after": "since", "before": "until", "by": "actor", "changes": "changes.FIELD", "date": "since", "event": "action",
-    "from": "changes.FIELD.from", "ip_addr": "ip", "level": "severity", "object": "target", "on": "target",
-    "resource": "target", "result": "outcome", "status": "outcome", "to": "changes.FIELD.to", "user": "actor",
-    "who": "actor",
-}  # fmt: skip
-"""What other search boxes call it."""
-
-_URL_NAMES: Final = tuple(
-    name for p in FILTER_PARAMETERS if p.repeatable and not p.prefix for name in (p.name, *p.aliases)
-)
-_NAMES: Final = tuple(dict.fromkeys((*QUALIFIERS, *_URL_NAMES)))
-
 _PUNCTUATION: Final = string.punctuation + "“”‘’„«»…–—"
 _ADDRESS = re.compile(r"[0-9a-f:.]*:[0-9a-f:.]*:[0-9a-f:.]*", re.IGNORECASE)
-_QUOTES: Final = '"“”„'
+_TIME_ALONE = re.compile(r"([0-9]{1,2})(:[0-9]{2}(?::[0-9]{2})?)(Z|[+-][0-9]{2}:[0-9]{2})?", re.IGNORECASE)
+_GROUPED = re.compile(r"(?<![\w,.])[0-9]{1,3}(?:,[0-9]{3})+(?!\w|,\w)")
+"""A number as sentences show it; logged it has no commas."""
 
 _Of = Literal["actor", "target"]
-
-
-class BadSearch(ValueError):
-    """The text says nothing that can be looked for; the message begins with where it goes wrong."""
-
-    def __init__(self, position: int, detail: str) -> None:
-        """`position` counts characters from 1."""
-        super().__init__(f"at character {position}: {detail}")
-        self.position = position
-        self.detail = detail
+_Bound = Literal["since", "until"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,72 +41,18 @@ class Search:
 
 
 def search(text: str, *, now: datetime, catalog: Catalog) -> Search:
-    """What `text` looks for. Raises `BadSearch`."""
+    """What `text` looks for; `since` is before `until`. Raises `BadSearch`."""
     if len(text) > MAX_QUERY:
         raise BadSearch(MAX_QUERY + 1, f"it is longer than {MAX_QUERY:,} characters; leave something out")
     if "\0" in text:
         raise BadSearch(text.index("\0") + 1, "there is a NUL; remove it")
     reading = _Reading(now, catalog)
-    for item in _items(text):
+    found = items(text)
+    for item, following in pairwise(found):
+        _refuse_time_alone(item, following, now)
+    for item in found:
         reading.take(item)
     return reading.search()
-
-
-@dataclass(frozen=True, slots=True)
-class _Value:
-    text: str
-    quoted: bool
-    position: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Item:
-    """A word or a phrase; or with a `name` a qualifier."""
-
-    values: Sequence[_Value]
-    position: int
-    name: str | None = None
-    excluded: bool = False
-
-
-class _Items(Transformer[Token, list[_Item]]):
-    """From the parser's tree to items."""
-
-    def start(self, items: list[_Item]) -> list[_Item]:
-        return items
-
-    def item(self, parts: list[Any]) -> _Item:
-        minus, what = parts
-        if isinstance(what, Token):
-            if what.type == "UNKNOWN":
-                raise _unknown(what)
-            what = _Item([_value(what)], _place(what))
-        found = cast("_Item", what)
-        return found if minus is None else replace(found, excluded=True)
-
-    def qualifier(self, parts: list[Any]) -> _Item:
-        name, *values = parts
-        return _Item(values, _place(name), str(name)[:-1])
-
-    def value(self, parts: list[Token]) -> _Value:
-        return _value(parts[0])
-
-
-def _place(token: Token) -> int:
-    return (token.start_pos or 0) + 1
-
-
-def _value(token: Token) -> _Value:
-    quoted = token.type == "QUOTED"
-    return _Value(str(token)[1:-1] if quoted else str(token), quoted, _place(token))
-
-
-@cache
-def _grammar() -> Lark:
-    source = resources.files("indelible.server").joinpath("search_box.lark").read_text("utf-8")
-    # The longest first, as target would do for target_id.
-    names = "|".join(sorted(_NAMES, key=len, reverse=True))
-    return Lark(source.replace("%NAMES%", names), parser="lalr", lexer="contextual", maybe_placeholders=True)
 
 
 class _Reading:
@@ -149,7 +63,7 @@ class _Reading:
         self._catalog = catalog
         self._values: dict[tuple[str, bool], list[str]] = {}
         self._conditions: dict[Condition, None] = {}
-        self._moments: dict[str, datetime] = {}
+        self._bounds: dict[_Bound, tuple[datetime, Item]] = {}
         self._count = 0
 
     def search(self) -> Search:
@@ -159,20 +73,24 @@ class _Reading:
                 conditions.append(Term(tuple(dict.fromkeys(values)), of=cast("_Of", name), excluded=excluded))
             else:
                 conditions.append(condition(name, values, self._catalog, excluded=excluded))
-        if not conditions and not self._moments:
+        if not conditions and not self._bounds:
             raise BadSearch(1, "there is no letter and no digit to look for; write a word")
-        since, until = self._moments.get("since"), self._moments.get("until")
+        since, until = (self._bounds[name][0] if name in self._bounds else None for name in ("since", "until"))
+        if since is not None and until is not None and since >= until:
+            place = max(item.values[0].position for _, item in self._bounds.values())
+            said = f"since: must be before until:, and {written(since)} is not before {written(until)}"
+            raise BadSearch(place, said)
         return Search(tuple(conditions), since, until, self._count)
 
-    def take(self, item: _Item) -> None:
+    def take(self, item: Item) -> None:
         """Raises `BadSearch`."""
         if item.name is None:
             self._word(item)
             return
         self._count += len(item.values)
-        name = _own_name(item.name)
-        if name in ("since", "until"):
-            self._moment(name, item)
+        name = own_name(item.name)
+        if name in ("since", "until", "on"):
+            self._time(name, item)
         elif name == "changed":
             field = _only(item, "write changed: again for events that changed both")
             self._conditions[Changed(_sound(field), excluded=item.excluded)] = None
@@ -180,38 +98,85 @@ class _Reading:
             taken = self._values.setdefault((name, item.excluded), [])
             taken += [_as_meant(name, value) for value in item.values]
 
-    def _word(self, item: _Item) -> None:
+    def _word(self, item: Item) -> None:
         (value,) = item.values
-        text = value.text if value.quoted else _trimmed(value.text)
+        text = value.text
+        if not value.quoted:
+            _refuse_other_syntax(value)
+            text = _GROUPED.sub(lambda number: number[0].replace(",", ""), _trimmed(text))
         if tokens(text):
             self._count += 1
             term = Term((_sound(replace(value, text=text)),), phrase=value.quoted, excluded=item.excluded)
             self._conditions[term] = None
 
-    def _moment(self, name: str, item: _Item) -> None:
+    def _time(self, name: str, item: Item) -> None:
         if item.excluded:
-            other = "until" if name == "since" else "since"
-            raise BadSearch(item.position, f"{name}: takes no minus; write {other}: for the other side of it")
-        value = _only(item, "it is one moment")
-        if name in self._moments:
-            raise BadSearch(item.position, f"{name}: is there twice; leave one out")
+            instead = {"since": "until: for the other side of it", "until": "since: for the other side of it"}
+            said = instead.get(name, "until: for before it, or since: for after it")
+            raise BadSearch(item.position, f"{name}: takes no minus; write {said}")
+        value = _only(item, "it is one moment" if name != "on" else "for several days write since: and until:")
+        bounds: dict[_Bound, datetime] = {}
         try:
-            self._moments[name] = moment(value.text, self._now)
+            if name == "on":
+                bounds["since"], bounds["until"] = day(value.text, self._now)
+            else:
+                bounds[cast("_Bound", name)] = moment(value.text, self._now)
         except ValueError as error:
             raise BadSearch(value.position, f"{name}: {error}") from None
+        for bound, at in bounds.items():
+            if bound in self._bounds:
+                before = own_name(self._bounds[bound][1].name or "")
+                said = "is there twice" if before == name else f"is there beside {before}:, and both say {bound} when"
+                raise BadSearch(item.position, f"{name}: {said}; leave one out")
+            self._bounds[bound] = at, item
 
 
-def _own_name(written: str) -> str:
-    """The parameter that it stands for, or the qualifier itself."""
-    if written.lower().startswith("changes."):
-        return "changes." + written[len("changes.") :]
-    name = written.lower()
-    name = _PARAMETERS.get(name, name)
-    parameter = named(name)
-    return name if parameter is None else parameter.name
+def _refuse_time_alone(item: Item, following: Item, now: datetime) -> None:
+    """Raises `BadSearch` for a time of day with a space before it, which is no word that somebody looks for."""
+    name = (item.name or "").lower()
+    if name not in ("since", "until", "on") or following.name is not None:
+        return
+    (word,) = following.values
+    time = None if word.quoted else _TIME_ALONE.fullmatch(_trimmed(word.text))
+    if time is None:
+        return
+    try:
+        date = day(item.values[-1].text, now)[0]
+    except ValueError:
+        return
+    bound = "since" if name == "on" else name
+    example = f"{bound}:{date:%Y-%m-%d}T{int(time[1]):02}{time[2]}{(time[3] or 'Z').upper()}"
+    whole = "on: is a whole day; " if name == "on" else ""
+    raise BadSearch(word.position, f"found {time[0]} alone: {whole}a time goes with T and Z: {example}")
 
 
-def _as_meant(name: str, value: _Value) -> str:
+def _refuse_other_syntax(word: Value) -> None:
+    """Raises `BadSearch` for what is written as in other search boxes, or as in an address."""
+    name, equals, rest = word.text.partition("=")
+    place = word.position
+    if instead := OPERATORS.get(word.text):
+        said = f"found {word.text}: {instead}"
+    elif equals and rest and name.lower() in NAMES:
+        said = f"found {name}=, expected a colon, {name}:"
+    elif word.text in ("-", "\u2212"):
+        said = "found a minus alone: the minus stands directly before what it leaves out, -word"
+    elif "*" in word.text:
+        place += word.text.index("*")
+        said = f"found * in a word: {_without_star(word.text)}"
+    else:
+        return
+    raise BadSearch(place, f"{said}. To look for it as text, put it in quotes")
+
+
+def _without_star(text: str) -> str:
+    begins = text.partition("*")[0] or text.replace("*", "")
+    begins = _trimmed(begins)[:MAX_WORD]
+    instead = f"write {begins}" if tokens(begins) else "leave it out"
+    action = f", or action:{text} for actions" if re.fullmatch(r"[\w*]+(?:\.[\w*]+)+", text) else ""
+    return f"a word finds what begins with it anyway; {instead}{action[:MAX_WORD]}"
+
+
+def _as_meant(name: str, value: Value) -> str:
     """The value as a condition has it. Raises `BadSearch`."""
     text = value.text
     if name in ("actor", "target"):
@@ -222,6 +187,8 @@ def _as_meant(name: str, value: _Value) -> str:
     assert parameter is not None
     if parameter.allowed:
         text = text.lower()
+    if name == "outcome":
+        text = OUTCOMES.get(text, text)
     if said := fault(parameter, text):
         raise BadSearch(value.position, f"{name}: {said}")
     if name == "action" and not value.quoted and "*" not in text:
@@ -229,13 +196,13 @@ def _as_meant(name: str, value: _Value) -> str:
     return text
 
 
-def _sound(value: _Value) -> str:
+def _sound(value: Value) -> str:
     if not 1 <= len(value.text) <= MAX_WORD:
         raise BadSearch(value.position, f"must have 1 to {MAX_WORD} characters")
     return value.text
 
 
-def _only(item: _Item, why: str) -> _Value:
+def _only(item: Item, why: str) -> Value:
     first, *others = item.values
     if others:
         raise BadSearch(others[0].position, f"found another value, expected one alone for {item.name}:; {why}")
@@ -245,53 +212,3 @@ def _only(item: _Item, why: str) -> _Value:
 def _trimmed(word: str) -> str:
     """Without the punctuation around it, but for what an IPv6 address begins with."""
     return word.rstrip(_PUNCTUATION) if _ADDRESS.match(word) else word.strip(_PUNCTUATION)
-
-
-def _items(text: str) -> list[_Item]:
-    # Spaces around it mean nothing; those in front still count as characters.
-    start = len(text) - len(text.lstrip())
-    body = text.strip()
-    if not body:
-        raise BadSearch(1, "there is nothing to look for; write a word")
-    try:
-        return _Items().transform(_grammar().parse(body))
-    except VisitError as error:
-        raise _moved(error.orig_exc, start) from None
-    except UnexpectedInput as error:
-        raise _moved(_misread(error, body), start) from None
-
-
-def _moved(error: Exception, start: int) -> Exception:
-    """With the position in the whole text, of which the first `start` characters were left out."""
-    if not isinstance(error, BadSearch):
-        return error
-    return BadSearch(error.position + start, error.detail)
-
-
-def _misread(error: UnexpectedInput, text: str) -> BadSearch:
-    """What the parser has against `text`, in words."""
-    if isinstance(error, UnexpectedCharacters):
-        place = (cast("int | None", error.pos_in_stream) or 0) + 1
-        if text[place - 1] in _QUOTES:
-            return BadSearch(place, 'found a quote without its other half, expected a second "')
-        return BadSearch(place, f"found {text[place - 1]!r}, expected a word")
-    assert isinstance(error, UnexpectedToken)
-    token = error.token
-    at_end = token.type == "$END"
-    place = len(text) if at_end else _place(token)
-    if "_SPACE" in error.expected:
-        return BadSearch(place, f"found {text[place - 1]!r}, expected a space behind the closing quote")
-    behind = "the comma" if text[: place - (not at_end)].endswith(",") else "the colon"
-    found = "the end" if at_end else "a space" if token.type == "_SPACE" else repr(text[place - 1])
-    return BadSearch(place, f"found {found}, expected a value right behind {behind}, in quotes if it has spaces")
-
-
-def _unknown(token: Token) -> BadSearch:
-    name = str(token).partition(":")[0]
-    meant = _MEANT.get(name.lower())
-    hint = f"; did you mean {meant}:?" if meant else did_you_mean(name, _NAMES).replace("?", ":?")
-    there_are = ", ".join(f"{known}:" for known in (*QUALIFIERS, "changes.FIELD"))
-    expected = f"a qualifier that there is{hint}" if hint else f"one of {there_are}."
-    as_text = f': "{token}"' if not set(_QUOTES) & set(token) and len(token) <= MAX_WORD else ""
-    detail = f"found {name[:MAX_WORD]}:, expected {expected} To look for it as text, put it in quotes{as_text}"
-    return BadSearch(_place(token), detail)

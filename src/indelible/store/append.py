@@ -1,5 +1,6 @@
 """Appending: the one way into a ledger. One call is one transaction's work, of any number of tenants."""
 
+import asyncio
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -52,6 +53,9 @@ class MissingMonth(Exception):
         self.day = day
 
 
+_BREATH = 64
+"""Events that are sealed, or written, in one go: others of the process wait as well, and reads more than any."""
+
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 """Before the first event was ever recorded."""
 
@@ -97,7 +101,10 @@ async def append(
     growths = await _lock(connection, {t: [batch[i] for i in by_tenant[t]] for t in by_tenant}, rules, again=again)
     for tenant, indexes in by_tenant.items():
         if growth := growths.get(tenant):
-            answers.update((index, growth.add(batch[index])) for index in indexes)
+            for number, index in enumerate(indexes):
+                if number % _BREATH == 0:
+                    await asyncio.sleep(0)
+                answers[index] = growth.add(batch[index])
         else:
             answers |= dict.fromkeys(indexes, UnknownTenant(tenant))
     await _store(connection, growths.values())
@@ -309,5 +316,7 @@ async def _copy(
     async with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
         # A tsvector comes in PostgreSQL's binary format, which the driver has no type for.
         copy.set_types([{"tsvector": "bytea"}.get(kind, kind) for kind in columns.values()])
-        for row in rows:
+        for number, row in enumerate(rows):
+            if number % _BREATH == 0:
+                await asyncio.sleep(0)
             await copy.write_row(row)

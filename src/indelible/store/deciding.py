@@ -12,7 +12,7 @@ from indelible.event import Change, Event
 from indelible.store.filter import Changed, Condition, Is, Term
 from indelible.store.narrowing import action_has, matching, outcomes_of
 from indelible.store.sealing import Record
-from indelible.store.words import MAX_WHOLE, fold, is_listed, tokens
+from indelible.store.words import IMPERSONATED, MAX_WHOLE, SEARCHED, fold, is_listed, tokens
 
 __all__ = ["fulfils"]
 
@@ -37,8 +37,12 @@ def _fulfils(record: Record, condition: Condition, catalog: Catalog) -> bool:
     match condition:
         case Is(field="action"):
             return any(matching(value)(record.event.action) for value in condition.values)
+        case Is(field="ip_address") if any(value.endswith("*") for value in condition.values):
+            address = record.event.context.ip_address or ""
+            begins = tuple(value.removesuffix("*") for value in condition.values if value.endswith("*"))
+            return bool(address) and (address.startswith(begins) or address in condition.values)
         case Is():
-            return not set(_values(record, condition.field)).isdisjoint(condition.values)
+            return not set(filter(None, _values(record, condition.field))).isdisjoint(condition.values)
         case Changed():
             change = record.event.changes.get(condition.name)
             return change is not None and _has_changed(change, condition)
@@ -84,7 +88,7 @@ def _names(event: Event, of: str) -> list[str]:
     actor, who = event.actor, event.actor.impersonator
     found = [] if of == "target" else [actor.name, actor.email]
     if who is not None and of != "target":
-        found += [who.name, who.email, who.reason]
+        found += [who.name, who.email, who.reason, IMPERSONATED]
     if of != "actor":
         found += [target.name for target in event.targets]
     return [name for name in found if name]
@@ -107,7 +111,7 @@ def _told(event: Event) -> list[str]:
         {name: {s: v for s, v in (("from", change.from_), ("to", change.to)) if v is not UNSET}}
         for name, change in event.changes.items()
     ]
-    return list(_leaves([*changes, event.metadata]))
+    return list(_leaves([*changes, {} if event.action == SEARCHED else event.metadata]))
 
 
 def _leaves(value: Any) -> Iterable[str]:

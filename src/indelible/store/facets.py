@@ -4,8 +4,9 @@ Values are counted over the newest `MOST` events, as their columns have them; ti
 tells them.
 """
 
+import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final, Literal, cast, get_args
@@ -24,10 +25,13 @@ from indelible.store.view import View
 __all__ = ["FACETS", "MOST", "MOST_BY_TIME", "Counted", "CountedActor", "Facet", "Facets", "Histogram", "count"]
 
 MOST: Final = 10_000
-MOST_BY_TIME: Final = 200_000
+MOST_BY_TIME: Final = 100_000
 
 Facet = Literal["action", "category", "operation", "outcome", "source", "severity", "target_type", "country"]
 FACETS: Final[tuple[Facet, ...]] = get_args(Facet)
+
+_SLICE: Final = 2500
+"""Events that are counted before others get their turn."""
 
 _TICK: Final = timedelta(milliseconds=1)
 """What `occurred_at` is kept to."""
@@ -94,7 +98,7 @@ async def count(
     """
     found = await sample(database, view, where, catalog, most=most, budget=budget)
     capped = found.capped or found.cut
-    values = _values(found.rows, catalog)
+    values = await _values(found.rows, catalog)
     return Facets(
         count=len(found.rows),
         capped=capped,
@@ -114,20 +118,25 @@ def _complete(found: Sample) -> datetime | None:
     return moment - timedelta(microseconds=moment.microsecond % 1000) + _TICK
 
 
-def _values(rows: Sequence[Row], catalog: Catalog) -> dict[Facet, Counter[str]]:
+async def _slices(rows: Sequence[Row]) -> AsyncIterator[Sequence[Row]]:
+    for start in range(0, len(rows), _SLICE):
+        yield rows[start : start + _SLICE]
+        await asyncio.sleep(0)
+
+
+async def _values(rows: Sequence[Row], catalog: Catalog) -> dict[Facet, Counter[str]]:
     """What has no value is not counted."""
-    found: dict[Facet, Counter[str]] = {
-        facet: Counter(value for row in rows if (value := getattr(row, facet)) is not None)
-        for facet in FACETS
-        if facet != "severity"
-    }
-    found["severity"] = Counter()
+    found: dict[Facet, Counter[str]] = {facet: Counter() for facet in FACETS}
+    async for some in _slices(rows):
+        for facet, counter in found.items():
+            if facet != "severity":
+                counter.update(value for row in some if (value := getattr(row, facet)) is not None)
     for action, number in found["action"].items():
         if (spec := catalog.get(action)) is not None:
             found["severity"][spec.severity] += number
     if not found["country"]:
         del found["country"]
-    return {facet: found[facet] for facet in FACETS if facet in found}
+    return found
 
 
 def _top(counter: Counter[str], most: int) -> list[Counted]:
@@ -135,7 +144,9 @@ def _top(counter: Counter[str], most: int) -> list[Counted]:
 
 
 async def _actors(database: Database, view: View, rows: Sequence[Row], top: int) -> list[CountedActor]:
-    counter = Counter((row.actor_type, row.actor_id) for row in rows)
+    counter: Counter[tuple[str, str | None]] = Counter()
+    async for some in _slices(rows):
+        counter.update((row.actor_type, row.actor_id) for row in some)
     shown = sorted(counter, key=lambda actor: (-counter[actor], actor[0], actor[1] or ""))[:top]
     names = await latest_names(database, view, rows, [actor for actor in shown if actor[1] is not None])
     return [CountedActor(*actor, names.get(actor), counter[actor]) for actor in shown]

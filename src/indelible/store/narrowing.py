@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 from psycopg import sql
 
 from indelible.catalog import Catalog
+from indelible.catalog.synonyms import ways_to_say
 from indelible.store.filter import Changed, Condition, Field, Filter, Is, Term
 from indelible.store.session import Connection
 from indelible.store.view import Column, Part, View
@@ -75,7 +76,8 @@ async def narrowed(connection: Connection, view: View, where: Filter, catalog: C
     others: list[_Query] = []
     for column, values in view.equal.items():
         # Of any target, where the column is of the first: the words lead there, and the column decides.
-        query = _any(_lexeme(view, _OF_COLUMN[column], value) for value in values) if column in _OF_COLUMN else True
+        mark = _OF_COLUMN.get(column)
+        query = _any(_lexeme(view, mark, value) for value in filter(None, values)) if mark is not None else True
         queries.append(query)
         if isinstance(query, str):
             found.parts.append(query)
@@ -109,7 +111,8 @@ def action_has(word: str, action: str, catalog: Catalog, *, whole: bool = False)
     of_it = _words_of(action, catalog)
     if whole:
         return word in of_it
-    return any(each.startswith(word) for each in of_it) or (len(word) >= _MIDDLE and word in fold(action))
+    ways = tuple(ways_to_say(word))
+    return any(each.startswith(ways) for each in of_it) or (len(word) >= _MIDDLE and word in fold(action))
 
 
 @lru_cache(maxsize=10_000)
@@ -195,9 +198,9 @@ def _column(condition: Is, column: str, values: Sequence[str], view: View, found
     if condition.excluded:
         return True
     if column == "action":
-        return _any(_lexeme(view, "=", value) for value in values)
+        return _any(_lexeme(view, "=", value) for value in filter(None, values))
     if column == "outcome" and "success" not in values:
-        return _any(_lexeme(view, "o", value) for value in values)
+        return _any(_lexeme(view, "o", value) for value in filter(None, values))
     return bool(values)
 
 
@@ -210,7 +213,14 @@ def _id(condition: Is, view: View, found: Narrowed) -> _Query:
         found.undecided.append(condition)
         if condition.excluded:
             return True
-    query = _any(_lexeme(view, mark, value[:MAX_WHOLE]) for value in condition.values for mark in marks)
+    begins = condition.field == "ip_address"
+    query = _any(
+        _lexeme(view, mark, value.removesuffix("*")[:MAX_WHOLE], begins=True)
+        if begins and value.endswith("*")
+        else _lexeme(view, mark, value[:MAX_WHOLE])
+        for value in filter(None, condition.values)
+        for mark in marks
+    )
     return _not(query) if condition.excluded else query
 
 

@@ -44,7 +44,7 @@ _AT = {
     FROM unnest(%(seqs)s::bigint[], %(times)s::timestamptz[]) place (seq, recorded_at)
     JOIN indelible.events e ON e.seq = place.seq AND e.recorded_at = place.recorded_at
     LEFT JOIN LATERAL indelible.own_personal(e.seq, e.recorded_at) p ON true
-    WHERE e.tenant_id = %(tenant)s {conditions}
+    WHERE e.tenant_id = %(tenant)s AND e.recorded_at BETWEEN %(first)s AND %(last)s {conditions}
     """),
 }
 
@@ -90,7 +90,9 @@ async def records(connection: Connection, view: View, spots: Sequence[Spot]) -> 
     if not spots:
         return []
     parameters: dict[str, Any] = {"tenant": view.tenant, "seqs": [spot.seq for spot in spots]}
-    parameters["times"] = [spot.recorded_at for spot in spots]
+    times = parameters["times"] = [spot.recorded_at for spot in spots]
+    # For members: the months they are of are known beforehand, so that no other one is planned for.
+    parameters |= {"first": min(times), "last": max(times)}
     query = _AT[view.role].format(
         columns=_columns(view, personal="p" if view.member is not None else "e"),
         occurred_at=OCCURRED_AT,

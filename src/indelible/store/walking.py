@@ -307,7 +307,9 @@ class Walk:
 
 def _recorded_since(span: Span) -> datetime:
     """What occurred in the span was recorded from then on."""
-    return _EVER if span.lo is None else shifted(span.lo.occurred_at, -AHEAD)
+    if span.lo is None or span.lo.occurred_at > datetime.now(UTC) + AHEAD:
+        return _EVER  # in the future is what somebody altered, whenever it was recorded
+    return shifted(span.lo.occurred_at, -AHEAD)
 
 
 def _spot(row: Sequence[Any]) -> Spot:

@@ -19,8 +19,10 @@ from indelible.ledger.disclosure import Disclosure
 from indelible.ledger.entry import Entry
 
 __all__ = [
+    "IMPERSONATED",
     "MAX_WHOLE",
     "OF_A_PART",
+    "SEARCHED",
     "Mark",
     "fold",
     "is_listed",
@@ -45,6 +47,13 @@ OF_A_PART: Final[Mapping[Mark, str]] = {
     "c": "changes", "m": "metadata", "x": "ip_address", "s": "session_id", "r": "request_id",
 }  # fmt: skip
 """The part of an event (`store.view.Part`) that words with this mark are shown with; those of the others are always."""
+
+IMPERSONATED: Final = "impersonated support agent"
+"""Words that every event has which one of the vendor's staff did as somebody else: its sentence says so."""
+
+SEARCHED: Final = "audit_log.searched"
+"""Of an event of this action the metadata are not words of it: else whoever looks for something finds first of all that
+they looked for it."""
 
 MAX_WHOLE: Final = 256
 """Characters that count of what is a word as a whole."""
@@ -102,7 +111,7 @@ def search_vector(event: Event, disclosures: Mapping[str, Disclosure]) -> tuple[
     if "actor" in disclosures:
         who = f"{actor.name or ''} {actor.email or ''}"
         if (by := actor.impersonator) is not None:
-            who += f" {by.name or ''} {by.email or ''} {by.reason or ''}"
+            who += f" {by.name or ''} {by.email or ''} {by.reason or ''} {IMPERSONATED}"
             staff = by.id
     named = [target.name for target in event.targets if target.name is not None] if "targets" in disclosures else None
     found, names = _words(
@@ -123,9 +132,10 @@ def words_of(entry: Entry, disclosed: Mapping[str, Any], texts: Mapping[str, str
     who = staff = None
     if "actor" in disclosed:
         actor = _object(disclosed["actor"])
-        by = _object(actor.get("impersonator"))
-        who = " ".join(map(_text, (*map(actor.get, ("name", "email")), *map(by.get, ("name", "email", "reason")))))
-        staff = _text(by.get("id")) or None
+        who = f"{actor.get('name') or ''} {actor.get('email') or ''}"
+        if isinstance(by := actor.get("impersonator"), dict):
+            who += f" {by.get('name') or ''} {by.get('email') or ''} {by.get('reason') or ''} {IMPERSONATED}"
+            staff = _text(by.get("id")) or None
     named = disclosed.get("targets")
     context = _object(disclosed.get("context"))
     found, _ = _words(
@@ -189,7 +199,7 @@ def _words(
         names = names | of_targets
     if changes is not None:
         found += [f"c{word}" for word in tokens(changes)]
-    if metadata is not None:
+    if metadata is not None and said.action != SEARCHED:
         found += [f"m{word}" for word in tokens(metadata)]
     if ip_address:
         found.append(f"x{ip_address[:MAX_WHOLE]}")

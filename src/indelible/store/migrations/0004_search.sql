@@ -133,7 +133,8 @@ BEGIN
         BEGIN
             value := personal.actor::jsonb -> 2;
             split := split || indelible.tokens(prefix || 'a', concat_ws(' ', value ->> 'name', value ->> 'email',
-                value #>> '{impersonator,name}', value #>> '{impersonator,email}', value #>> '{impersonator,reason}'));
+                value #>> '{impersonator,name}', value #>> '{impersonator,email}', value #>> '{impersonator,reason}',
+                CASE WHEN jsonb_typeof(value -> 'impersonator') = 'object' THEN 'impersonated support agent' END));
             found := found || (prefix || 'b' || left(value #>> '{impersonator,id}', 256));
         EXCEPTION WHEN OTHERS THEN NULL;
         END;
@@ -148,7 +149,8 @@ BEGIN
     split := split || indelible.tokens(
         prefix || 'c', regexp_replace(substr(personal.changes, 38), '\\(u[0-9a-f]{4}|.)', ' ', 'g'));
     split := split || indelible.tokens(
-        prefix || 'm', regexp_replace(substr(personal.metadata, 39), '\\(u[0-9a-f]{4}|.)', ' ', 'g'));
+        prefix || 'm', regexp_replace(
+            CASE WHEN event.action <> 'audit_log.searched' THEN substr(personal.metadata, 39) END, '\\(u[0-9a-f]{4}|.)', ' ', 'g'));
     IF personal.context IS NOT NULL THEN
         BEGIN
             value := personal.context::jsonb -> 2;
