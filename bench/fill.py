@@ -34,8 +34,8 @@ __all__ = ["Size", "fill", "report", "sizes"]
 BATCH = 4000
 """Events in a transaction."""
 
-# What is lost in a crash is filled again. Large lists make fewer and larger writes to the indexes of words.
-SETTINGS = "-c synchronous_commit=off -c gin_pending_list_limit=64MB -c work_mem=256MB -c timezone=UTC"
+# What is lost in a crash is filled again.
+SETTINGS = "-c synchronous_commit=off -c work_mem=256MB -c timezone=UTC"
 
 NOTHING_FOUND = (None,) * 5
 """Of what `hold_heads` looks up: no event comes twice."""

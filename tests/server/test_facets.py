@@ -112,6 +112,7 @@ def test_days_are_those_of_the_zone(api: httpx.Client, tenant: str) -> None:
         ("-top=5", "-top"),
         ("outcome=good", "outcome"),
         ("since=never", "since"),
+        ("since=2026-01-02&until=2026-01-01", "since"),
     ],
 )  # fmt: skip
 def test_a_wrong_parameter_is_named(api: httpx.Client, tenant: str, query: str, parameter: str) -> None:
@@ -122,7 +123,7 @@ def test_a_wrong_parameter_is_named(api: httpx.Client, tenant: str, query: str, 
 @pytest.mark.parametrize("span", [
     {"since": "0001-01-01T00:00:00Z", "until": "9999-12-31T23:59:59Z", "zone": "Pacific/Kiritimati"},
     {"since": "9999-12-31T23:59:59Z"}, {"until": "0001-01-01T00:00:00Z", "zone": "Etc/GMT+12"},
-    {"since": "2026-01-02", "until": "2026-01-01"}, {"since": "0m"},
+    {"since": "0m"},
 ])  # fmt: skip
 def test_any_span_is_answered(api: httpx.Client, tenant: str, span: dict[str, str]) -> None:
     log(api, tenant, *EVENTS)

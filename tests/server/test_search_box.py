@@ -38,9 +38,14 @@ def found(text: str) -> Search:
         ('-bot -"night shift"', (*words("bot", excluded=True), phrase("night shift", excluded=True))),
         ("–bot −cron", words("bot", "cron", excluded=True)),
         # Punctuation around a word, and what is nothing else.
-        ("(sarah), 'chen'! ... — - &", words("sarah", "chen")),
+        ("(sarah), 'chen'! ... — – &", words("sarah", "chen")),
         ("--x", words("x", excluded=True)),
         ("sarah@acme.example don't a-b e.g.", words("sarah@acme.example", "don't", "a-b", "e.g")),
+        # Numbers as sentences show them, and what only looks like one.
+        ("48,212 -1,234,567 (€1,234.50)", (*words("48212"), *words("1234567", excluded=True), *words("€1234.50"))),
+        ("1,234,5678 10,20,300 a1,234 1,234,a", words("1,234,5678", "10,20,300", "a1,234", "1,234,a")),
+        ('"48,212" target:"48,212"', (phrase("48,212"), Term(("48,212",), of="target"))),
+        ('"us*r" "-" actor:sarah*', (phrase("us*r"), Term(("sarah*",), of="actor"))),
         # Colons, and no qualifiers.
         ("https://acme.example/a?b=c:d", words("https://acme.example/a?b=c:d")),
         ("10:30 2001:db8::1 ::1 fe80:: 3c:22:fb:aa:00:01",
@@ -62,6 +67,8 @@ def found(text: str) -> Search:
         ("outcome:denied,failure", (Is("outcome", ("denied", "failure")),)),
         ("outcome:denied outcome:failure outcome:denied", (Is("outcome", ("denied", "failure")),)),
         ("-outcome:SUCCESS category:auth", (Is("outcome", ("success",), excluded=True), Is("category", ("auth",)))),
+        ("outcome:failed,OK,succeeded,failure", (Is("outcome", ("failure", "success")),)),
+        ("ip:192.0.2.* -ip:2001:db8:*", (Is("ip_address", ("192.0.2.*",)), Is("ip_address", ("2001:db8:*",), True))),
         ("operation:deleted source:api actor_type:user",
          (Is("operation", ("deleted",)), Is("source", ("api",)), Is("actor_type", ("user",)))),
         ("ip:2001:db8::1 session:s1 request:r1 type:document",
@@ -80,17 +87,38 @@ def test_what_it_means(text: str, conditions: tuple[Condition, ...]) -> None:
     assert found(text) == Search(conditions, values=found(text).values)
 
 
+def at(day: int, hour: int = 0, minute: int = 0, *, month: int = 11) -> datetime:
+    return datetime(2026, month, day, hour, minute, tzinfo=UTC)
+
+
 @pytest.mark.parametrize(
     ("text", "since", "until"),
     [
         ("since:7d", NOW - timedelta(days=7), None),
-        ("since:2026-03 until:2026-04", datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC)),
-        ("until:2026-03-05 a", None, datetime(2026, 3, 5, tzinfo=UTC)),
-        ("since:2026-03-05T10:00:00+01:00", datetime(2026, 3, 5, 9, tzinfo=UTC), None),
+        ("since:2026-03 until:2026-04", at(1, month=3), at(1, month=4)),
+        ("until:2026-03-05 a", None, at(5, month=3)),
+        ("since:2026-03-05T10:00:00+01:00", at(5, 9, month=3), None),
+        ("since:yesterday until:Today", at(20), at(21)),
+        ("since:30days until:45min", NOW - timedelta(days=30), NOW - timedelta(minutes=45)),
+        ("since:2weeks until:12Hours", NOW - timedelta(weeks=2), NOW - timedelta(hours=12)),
+        ("since:2026-11-10T21:00 until:2026-11-10T21:05Z", at(10, 21), at(10, 21, 5)),
+        ("since:2026-11-10t21:00:00 until:2026-11-10T22:05+01:00", at(10, 21), at(10, 21, 5)),
+        ('since:"2026-11-10 21:00"', at(10, 21), None),
+        ("on:2026-11-30", at(30), at(1, month=12)),
+        ("on:yesterday", at(20), at(21)),
+        ("on:2026-11", at(1), at(1, month=12)),
     ],
 )
 def test_moments(text: str, since: datetime | None, until: datetime | None) -> None:
+    """Days are those of UTC."""
     assert (found(text).since, found(text).until) == (since, until)
+
+
+def test_a_time_that_is_looked_for_is_a_word() -> None:
+    """Behind what is no day, and before it; and in quotes anywhere."""
+    assert found("since:7d 21:00").conditions == words("21:00")
+    assert found("21:00 since:2026-11-10").conditions == words("21:00")
+    assert found('since:2026-11-10 "21:00"').conditions == (phrase("21:00"),)
 
 
 def test_a_severity_is_that_of_the_catalogs_actions(catalog: Catalog) -> None:
@@ -133,10 +161,38 @@ def test_values_are_counted() -> None:
         ("outcome:denied, failure", 16, ["found a space, expected a value right behind the comma"]),
         ("outcome:denied,", 15, ["found the end, expected a value right behind the comma"]),
         ("outcome:denied,,failure", 16, ["found ',', expected a value right behind the comma"]),
-        ("outcome:success,ok", 17, ["outcome: must be one of success, failure, denied"]),
+        ("outcome:success,good", 17, ["outcome: must be one of success, failure, denied"]),
+        ("outcome:blocked", 9, ["outcome: must be one of", "did you mean denied?"]),
+        ("ip:203.0.113.0/24", 4, ["ip: takes no network", "the beginning and a star: 203.0.113.*"]),
+        ("ip:10.0.0.0/8", 4, ["a star: 10.*"]),
+        ("ip:10.0.0.0/20", 4, ["a star: 192.0.2.*"]),
+        ("ip:2001:db8::/32", 4, ["a star: 2001:db8:*"]),
+        ("ip:192.*.2.1", 4, ["at the end only"]),
+        ("sarah - login", 7, ["a minus alone", "directly before what it leaves out", "put it in quotes"]),
+        ("sarah -", 7, ["a minus alone"]),
+        ("us*r", 3, ["finds what begins with it anyway; write us."]),
+        ("-view*", 6, ["finds what begins with it anyway; write view."]),
+        ("*man* x", 1, ["write man."]),
+        ("sarah *", 7, ["leave it out"]),
+        ("user.*", 6, ["write user, or action:user.* for actions"]),
         ("category:acces", 10, ["must be one of auth, access, data", "did you mean access?"]),
         ("severity:high", 10, ["must be one of info, notice, warning, critical"]),
-        ("since:yesterday", 7, ["must be a date in UTC", "RFC 3339", "7d"]),
+        ("since:monday", 7, ["must be a date in UTC", "today, yesterday", "RFC 3339", "7d"]),
+        ("since:1month", 7, ["no months", "write 30d"]),
+        ("until:2Years", 7, ["write 730d"]),
+        ("since:2026-11-10 21:00 x", 18, ["a time goes with T and Z: since:2026-11-10T21:00Z"]),
+        ("Until:yesterday (9:05:10+01:00)", 17, ["until:2026-11-20T09:05:10+01:00"]),
+        ("on:2026-11-10 21:00", 15, ["on: is a whole day", "since:2026-11-10T21:00Z"]),
+        ("since:7d until:8d", 16, ["since: must be before until:", "2026-11-14T09:30:00Z is not before 2026-11-13T09"]),
+        ("until:today x since:today", 21, ["2026-11-21T00:00:00Z is not before 2026-11-21T00:00:00Z"]),
+        ("since:7d on:today", 10, ["on: is there beside since:", "leave one out"]),
+        ("on:today on:yesterday", 10, ["on: is there twice"]),
+        ("on:payroll", 4, ["on: must be a day or a month in UTC", "target:"]),
+        ("on:7d", 4, ["on: must be a day"]),
+        ("on:2026-02-30", 4, ["on: must be a day"]),
+        ("on:9999-12-31", 4, ["on: must be a day"]),
+        ("on:today,yesterday", 10, ["one alone", "since: and until:"]),
+        ("-on:today", 2, ["takes no minus", "until:", "since:"]),
         ("since:2026-13", 7, ["must be a date in UTC"]),
         ("since:7d since:8d", 10, ["there twice"]),
         ("-until:7d", 2, ["takes no minus", "write since:"]),
@@ -165,7 +221,8 @@ def test_where_it_goes_wrong(text: str, position: int, said: list[str]) -> None:
 
 pieces = st.sampled_from(
     ["actor:", "-", '"', ",", ":", " ", "since:", "changes.", ".from:", "x", "actr:", "::", "//", "“", "\\", "*", "é",
-     "7d", "ip:", "changed:", "severity:", "\t", "(", "-since:", "2026-03"]
+     "7d", "on:", "today", "until:", "9:00", "1,000", "/8", "ip:", "changed:", "severity:", "\t", "(", "-since:",
+     "2026-03"]
 )  # fmt: skip
 
 

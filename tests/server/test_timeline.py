@@ -245,7 +245,6 @@ def test_since_is_inclusive_and_until_exclusive(api: httpx.Client, tenant: str) 
     assert [e["seq"] for e in listed(api, tenant, until=text)] == [1]
     elsewhere = moment.astimezone().isoformat()
     assert [e["seq"] for e in listed(api, tenant, since=elsewhere)] == [3, 2]
-    assert listed(api, tenant, since=text, until=text) == []
 
 
 @pytest.mark.parametrize(
@@ -258,7 +257,7 @@ def test_since_is_inclusive_and_until_exclusive(api: httpx.Client, tenant: str) 
         ({"until": "1h"}, ["2 hours", "3 days", "10 days"]),
         ({"since": "4d", "until": "1d"}, ["3 days"]),
         ({"since": "0m"}, []),
-        ({"since": "1d", "until": "2d"}, []),
+        ({"since": "4days", "until": "today"}, ["3 days"]),
     ],
 )
 def test_spans_count_back_from_now(
@@ -282,11 +281,18 @@ def test_spans_count_back_from_now(
           for limit in ("0", "-1", "1001", "", "ten", "1.0", "1e2", "1_0", "+1", "%EF%BC%91", "99999999999",
                         "5&limit=6")],
         *[(f"tenant_id=a&since={since}", "since")
-          for since in ("", "yesterday", "7", "7y", "-7d", "1.5d", "7d7d", "2026-11-31", "2026-13", "2026",
-                        "2026-1-1", "2026-11-21T09:30:00",
+          for since in ("", "monday", "1month", "7", "7y", "-7d", "1.5d", "7d7d", "2026-11-31", "2026-13", "2026",
+                        "2026-1-1", "2026-11-21T09",
                         "2026-11-21T09:30:60Z", "0001-01-01T00:00:00%2B01:00", "999999w", "%EF%BC%97d", "7d&since=8d",
                         "2026-11-21T09:30:00+01:00", "7d%00")],
         ("tenant_id=a&until=never", "until"),
+        ("tenant_id=a&since=1d&until=2d", "since"),
+        ("tenant_id=a&since=2026-11&until=2026-11", "since"),
+        ("tenant_id=a&since=1d&until=2d&q=since:1d", "since"),
+        ("tenant_id=a&since=1d&q=until:2d", "q"),
+        ("tenant_id=a&until=2026-11-05&q=on:2026-11-05", "q"),
+        ("tenant_id=a&ip=192.0.2.0/24", "ip"),
+        ("tenant_id=a&-ip=192.*.2.1", "-ip"),
         *[(f"tenant_id=a&cursor={text}", "cursor")
           for text in ("", "x", "A" * 21, "A" * 23, "A" * 46, "A" * 4000, "%00", "%C3%A9", "AQ%3D%3D")],
         ("tenant_id=a&action=", "action"),
@@ -344,6 +350,20 @@ def test_everything_that_is_wrong_is_said_at_once(api: httpx.Client) -> None:
         ("change.plan.to=x", "did you mean changes.plan.to?"),
         ("changes=x", "did you mean changes.FIELD?"),
         ("-since=7d", "since cannot be excluded"),
+        (
+            "since=2026-02&until=2026-01",
+            "since must be before until, and 2026-02-01T00:00:00Z is not before 2026-01-01T00:00:00Z",
+        ),
+        ("since=1month", "write 30d"),
+        ("user=sarah", "did you mean actor_id, or q=actor:NAME?"),
+        ("-actor_email=x", "did you mean -actor_id, or q=-actor:NAME?"),
+        ("target=x", "did you mean target_id, or q=target:NAME?"),
+        ("from=7d", "did you mean since?"),
+        ("to=7d", "did you mean until?"),
+        ("search=x", "did you mean q=WORDS?"),
+        ("country=NZ", "did you mean q=WORDS?"),
+        ("ip=203.0.113.0/24", "write the beginning and a star: 203.0.113.*"),
+        ("outcome=ok", "did you mean success?"),
         ("outcome=Denied", "did you mean denied?"),
         ("q=a+actr:sarah", "q at character 3: found actr:"),
     ],

@@ -15,12 +15,15 @@ from indelible.store.appender import Appender
 from indelible.store.checkpoints import latest
 from indelible.store.embedded import SERVICE_ROLE
 from indelible.store.erase import DEFAULT_GROUPS, Order, Selection, erase, plan
+from indelible.store.filter import Filter, Term
+from indelible.store.finding import find
 from indelible.store.intake import Intake
 from indelible.store.keys import find_key, has_keys, save_bootstrap_key
 from indelible.store.migrate import migrate, unapplied
-from indelible.store.read import Filter, event, timeline
+from indelible.store.read import event
 from indelible.store.session import Database as Connections
 from indelible.store.session import LoginRole
+from indelible.store.tenant_settings import save_settings
 from indelible.store.tenants import ledgers, tenants
 from indelible.store.verify import verify
 from indelible.store.view import View
@@ -131,8 +134,8 @@ WRITES = [
     "UPDATE indelible.event_personal SET actor = NULL",
     "SELECT indelible.ensure_month('2031-01-01')",
     "SELECT indelible.erase_disclosures(1, '{1}', '{actor}')",
-    "SELECT indelible.move_heads('{acme}', '{1}', '{2}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')",
-    "SELECT * FROM indelible.lock_heads('{acme}', '{x}', '{}', '{0}', '{now}', false)",
+    "SELECT indelible.move_heads('{acme}', '{1}', '{2}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')",
+    "SELECT * FROM indelible.hold_heads('{acme}', '{x}', '{}', '{0}', '{now}', false)",
     "CREATE TABLE indelible.mine ()",
     "CREATE TABLE public.mine ()",
 ]
@@ -164,11 +167,12 @@ async def test_everything_works(separate: Separate, catalog: Catalog, intake: In
         assert len(opened.pools) == 6 - 1  # the service's own is used for nothing
         assert await unapplied(opened) == []
         receipts = await send(appender, *[take(intake, "acme", **FULL) for _ in range(3)])
-        page = await timeline(opened, View("acme"), Filter(words=["sarah"]))
+        page = await find(opened, View("acme"), Filter(conditions=[Term(["sarah"])]), catalog)
         assert [record.seq for record in page.records] == [3, 2, 1]
-        mine = await timeline(opened, View("acme", member="usr_7"), Filter())
+        await save_settings(opened, "acme", member_access=True)
+        mine = await find(opened, View("acme", member="usr_7"), Filter(), catalog)
         assert [record.seq for record in mine.records] == [3, 2, 1]
-        assert (await timeline(opened, View("acme", member="usr_8"), Filter())).records == []
+        assert (await find(opened, View("acme", member="usr_8"), Filter(), catalog)).records == []
         assert await event(opened, View("acme"), receipts[0].id) is not None
 
         await save_bootstrap_key(opened, "a key for the tests")

@@ -26,9 +26,11 @@ from indelible.store.checkpoints import at_least, latest, request
 from indelible.store.embedded import SERVICE_ROLE
 from indelible.store.erase import Order, Selection, erase, plan
 from indelible.store.errors import StoreUnavailable, TooSlow
+from indelible.store.filter import Filter, Term
+from indelible.store.finding import find
 from indelible.store.intake import Intake
 from indelible.store.migrate import migrate, migrations
-from indelible.store.read import Filter, event, timeline
+from indelible.store.read import event
 from indelible.store.sealing import Record
 from indelible.store.session import Connection, Logins, Pool, Role
 from indelible.store.session import Database as Connections
@@ -89,7 +91,13 @@ class Load:
 
     async def read(self, tenant: str, member: str) -> None:
         for view in (View(tenant), View(tenant, member=member)):
-            page = await timeline(self.opened, view, Filter(words=["of"] if random.random() < 0.3 else []), limit=20)
+            page = await find(
+                self.opened,
+                view,
+                Filter(conditions=[Term(["of"])] if random.random() < 0.3 else []),
+                self.rules.catalog,
+                limit=20,
+            )
             for record in page.records:
                 self.look("timeline", view, record)
 

@@ -88,7 +88,7 @@ async def test_a_word_removed(ledger: Ledger, mark: str) -> None:
     """The event would be there for whoever pages, and for nobody who looks for it."""
     less = f"ts_delete(search, {WORD.format(mark)})"
     ledger.tamper(f"UPDATE indelible.event_personal SET search = {less} WHERE {ROW} AND search <> {less}")
-    await ledger.shows({3: "the words it is found by are not its own: 1 of them are missing, and 0 do not"})
+    await ledger.shows({3: "the words it is found by are not its own: 1 missing, 0 that do not belong to it"})
 
 
 @pytest.mark.parametrize("case", SEARCHES)
@@ -127,7 +127,7 @@ async def test_words_that_versions_of_unicode_differ_on(ledger: Ledger, appender
         ledger.tamper(replaced, seq=receipt.seq, old=old, new=new)
         await ledger.shows({})
     ledger.tamper(replaced, seq=receipt.seq, old="mmuller", new="mpayroll")
-    await ledger.shows({receipt.seq: "1 of them are missing, and 1 do not belong to it"})
+    await ledger.shows({receipt.seq: "1 missing, 1 that do not belong to it"})
 
 
 # --- the disclosures

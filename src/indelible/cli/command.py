@@ -23,6 +23,7 @@ from indelible.cli.keys import keys
 from indelible.cli.output import note, say
 from indelible.cli.serve import migrate, serve
 from indelible.cli.tenants import tenants
+from indelible.cli.text_command import TextCommand
 from indelible.cli.verifying import verify
 from indelible.cli.worker import worker
 from indelible.settings import SettingsError
@@ -45,7 +46,7 @@ app.command()(worker)
 app.command()(migrate)
 app.command()(log)
 app.command("import")(import_events)
-app.command("list")(list_events)
+app.command("list", cls=TextCommand)(list_events)
 app.command()(verify)
 app.command()(doctor)
 app.command()(export)

@@ -122,7 +122,8 @@ class _Reading:
             else:
                 bounds[cast("_Bound", name)] = moment(value.text, self._now)
         except ValueError as error:
-            raise BadSearch(value.position, f"{name}: {error}") from None
+            hint = "; what it was done to is target:" if name == "on" else ""
+            raise BadSearch(value.position, f"{name}: {error}{hint}") from None
         for bound, at in bounds.items():
             if bound in self._bounds:
                 before = own_name(self._bounds[bound][1].name or "")

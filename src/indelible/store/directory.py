@@ -203,8 +203,8 @@ async def _seen(
 ) -> Seen:
     """The newest events are read, all of them; then of older ones those that name none of whom was found.
 
-    So whoever is named only beside one who was found, or has the same id and another type, may be missed: what is told
-    without having read everything is told to be a part.
+    So whoever is named only beside one who was found, or has the same id and another type, may be missed, or found
+    late: what is told without having read everything is told to be a part.
     """
     deadline = time.monotonic() + budget.total_seconds()
     found: dict[tuple[str, str | None, str | None], _Known] = {}

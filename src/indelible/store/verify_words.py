@@ -51,7 +51,7 @@ class Words:
             for some in (words - found, found - words)
         )
         if missing or more:
-            self._contradict(seq, f"are not its own: {missing} of them are missing, and {more} do not belong to it")
+            self._contradict(seq, f"are not its own: {missing} missing, {more} that do not belong to it")
 
     def _contradict(self, seq: int, what: str) -> None:
         self._contradictions.append(Contradiction(seq, f"the words it is found by {what}", 16))
