@@ -392,7 +392,7 @@ def test_a_range_past_the_end_is_said(export: Export, verify: Export, external: 
         (
             "e.zip",
             ["--since", "soon"],
-            "--since must be a date in UTC (2026-11-21, 2026-11), RFC 3339 with an offset",
+            "--since must be a date in UTC (2026-11-21, 2026-11, today, yesterday), RFC 3339",
         ),
         ("e.zip", ["--category", "secrets"], "--category must be one of auth, access"),
         ("e.zip", ["--actor", ""], "indelible: --actor must have 1 to 256 characters"),
