@@ -6,9 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from indelible.ledger import base64url
+from indelible.ledger.disclosure import open_disclosure
+from indelible.ledger.entry import parse
 from indelible.ledger.tree import Frontier, leaf_hash
 from indelible.store.session import Database as Connections
 from indelible.store.verify import Remembered, Report, verify
+from indelible.store.words import lexeme, words_of
 from tests.postgres import Database
 from tests.store.samples import as_superuser, rows
 
@@ -77,9 +80,18 @@ class Ledger:
             written.append(data)
             self.tamper(
                 f"UPDATE indelible.events SET entry = %(entry)s, leaf_hash = %(leaf)s WHERE {ROW}",
-                seq=seq, entry=data, leaf=leaf_hash(data),
+                f"UPDATE indelible.event_personal SET search = array_to_tsvector(%(words)s) WHERE {ROW}",
+                seq=seq, entry=data, leaf=leaf_hash(data), words=self._words(seq, data),
             )  # fmt: skip
         self.set_head(written)
+
+    def _words(self, seq: int, data: bytes) -> list[str]:
+        """Those of an entry with these bytes and the disclosures of this one."""
+        query = "SELECT actor, changes, context, metadata, targets FROM indelible.event_personal WHERE tenant_id = %s"
+        (texts,) = rows(self.database, f"{query} AND seq = %s", self.tenant, seq)
+        disclosed = dict(open_disclosure(text.encode()) for text in texts if text is not None)
+        found = words_of(parse(data), disclosed, {"changes": texts[1], "metadata": texts[3]})
+        return [lexeme(self.tenant, word[0], word[1:]) for word in found]  # type: ignore[arg-type]
 
 
 def blames(report: Report, expected: Found) -> None:

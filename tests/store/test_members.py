@@ -283,9 +283,10 @@ def test_without_words_all_of_their_own_is_found(members: Database) -> None:
 
 SMUGGLED = [
     "{w}", "{w}:*", "!{w}", "!!{w}", "{v} & {w}", "{v} | {w}", "{w} | {v}", "{v} & !{w}", "!({v} & {w})",
-    "!({v} | !{w})",    "{v} <-> {w}", "{w} <2> {v}", "!({w} <-> {v})", "{w}:A", "{w}:ABCD", "{v} | {w}:D", "{v} | {w}:*A", "{none} | {w}",
-    "(({v} & {v}) | (({w})))", "!{none} & {w}", "!{none} & !{w}", "{quoted} | {w}", "{slashed} | {w}",
-    "{slashed} & !{w}", "{v} | {slashed} | {w}", "{quoted} & {slashed} | {w}", "'''' | {w}", "'\\\\' | {w}", "'''\\\\''' | {w} | ''''",
+    "!({v} | !{w})", "{v} <-> {w}", "{w} <2> {v}", "!({w} <-> {v})", "{w}:A", "{w}:ABCD", "{v} | {w}:D", "{v} | {w}:*A",
+    "{none} | {w}", "(({v} & {v}) | (({w})))", "!{none} & {w}", "!{none} & !{w}", "{quoted} | {w}", "{slashed} | {w}",
+    "{slashed} & !{w}", "{v} | {slashed} | {w}", "{quoted} & {slashed} | {w}", "'''' | {w}", "'\\\\' | {w}",
+    "'''\\\\''' | {w} | ''''",
 ]  # fmt: skip
 """Queries with a word that is hidden; among words that are not, that are there or not, or have quotes in them."""
 

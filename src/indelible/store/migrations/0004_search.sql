@@ -33,9 +33,10 @@ CREATE UNIQUE INDEX saved_views_by_name ON indelible.saved_views (tenant_id, coa
 
 -- The words of an event.
 --
--- Each begins with three characters that follow from its tenant, so that the words of one tenant stand beside each other
--- in the index and no search reads through another's; then comes a letter for where it was found, so that nobody finds
--- by words what they may not see, and an erasure knows which ones go. store/words.py makes them, and lists the letters.
+-- Each begins with three characters that follow from its tenant, so that the words of one tenant stand beside each
+-- other in the index and no search reads through another's; then comes a letter for where it was found, so that nobody
+-- finds by words what they may not see, and an erasure knows which ones go. store/words.py makes them, and lists the
+-- letters.
 
 CREATE FUNCTION indelible.word_prefix(tenant text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -47,13 +48,14 @@ ALTER TABLE indelible.event_personal
     -- As in events: so that of many words that were found the latest are known without looking them up there.
     ADD COLUMN occurred_at timestamptz;
 
--- As store/words.py has it, for events of before: without accents and the like, in lower case, letters and digits. Which
--- characters are marks, and which are neither, is listed, as PostgreSQL tells it otherwise on every system. For lower
--- case a collation is taken that knows all letters; where there is none, only those of ASCII have it.
+-- As store/words.py has it, for events of before: letters and digits, without accents and the like, in lower case.
+-- Which characters are marks, and which are neither, is listed, as PostgreSQL tells it otherwise on every system. For
+-- lower case a collation is taken that knows all letters; where there is none, only those of ASCII have it.
 DO $$
 BEGIN
     EXECUTE format('CREATE COLLATION indelible.letters FROM pg_catalog.%I', coalesce((
-        SELECT c.collname FROM unnest(ARRAY['und-x-icu', 'pg_unicode_fast', 'pg_c_utf8', 'C.utf8', 'C.UTF-8', 'en_US.utf8'])
+        SELECT c.collname
+        FROM unnest(ARRAY['und-x-icu', 'pg_unicode_fast', 'pg_c_utf8', 'C.utf8', 'C.UTF-8', 'en_US.utf8'])
             WITH ORDINALITY known (name, place)
         JOIN pg_collation c ON c.collname = known.name AND c.collnamespace = 'pg_catalog'::regnamespace
             AND c.collencoding IN (-1, pg_char_to_encoding('UTF8'))
@@ -93,7 +95,8 @@ BEGIN
             '\u0080-\u00bf\u00d7\u00f7\u02c2-\u02c5\u02d2-\u02eb\u02ed\u02ef-\u02ff\u0375\u03f6\u0482\u055a-\u055f'
             '\u0589-\u058f\u05be\u05c0\u05c3\u05c6\u05f3-\u060f\u061b-\u061f\u066a-\u066d\u06d4\u06dd-\u06de\u06e9'
             '\u06fd-\u06fe\u0700-\u070f\u07f6-\u07f9\u07fe-\u07ff\u0830-\u083e\u085e\u0888\u0890-\u0891\u08e2'
-            '\u0964-\u0965\u0970\u09f2-\u09f3\u09fa-\u09fb\u09fd\u0a76\u0af0-\u0af1\u0b70\u0bf3-\u0bfa\u0c77\u0c7f\u0c84'
+            '\u0964-\u0965\u0970\u09f2-\u09f3\u09fa-\u09fb\u09fd\u0a76\u0af0-\u0af1\u0b70\u0bf3-\u0bfa\u0c77\u0c7f'
+            '\u0c84'
             '\u0d4f\u0d79\u0df4\u0e3f\u0e4f\u0e5a-\u0e5b\u0f01-\u0f17\u0f1a-\u0f1f\u0f34\u0f36\u0f38\u0f3a-\u0f3d\u0f85'
             '\u0fbe-\u0fc5\u0fc7-\u0fda\u104a-\u104f\u109e-\u109f\u10fb\u1360-\u1368\u1390-\u1399\u1400\u166d-\u166e'
             '\u1680\u169b-\u169c\u16eb-\u16ed\u1735-\u1736\u17d4-\u17d6\u17d8-\u17db\u1800-\u180a\u180e\u1940-\u1945'
@@ -148,9 +151,10 @@ BEGIN
     END IF;
     split := split || indelible.tokens(
         prefix || 'c', regexp_replace(substr(personal.changes, 38), '\\(u[0-9a-f]{4}|.)', ' ', 'g'));
-    split := split || indelible.tokens(
-        prefix || 'm', regexp_replace(
-            CASE WHEN event.action <> 'audit_log.searched' THEN substr(personal.metadata, 39) END, '\\(u[0-9a-f]{4}|.)', ' ', 'g'));
+    IF event.action <> 'audit_log.searched' THEN
+        split := split || indelible.tokens(
+            prefix || 'm', regexp_replace(substr(personal.metadata, 39), '\\(u[0-9a-f]{4}|.)', ' ', 'g'));
+    END IF;
     IF personal.context IS NOT NULL THEN
         BEGIN
             value := personal.context::jsonb -> 2;
@@ -373,14 +377,14 @@ END $$;
 
 -- Searching.
 
--- The events of the tenant that is set which have these `words`, in no order, of those recorded from `recorded_since` on
--- and before `recorded_until`; not more than `most`. The index is not asked for what they have to have `also`: where
--- `words` are rare, that saves reading through all that have others. Under row security PostgreSQL never uses an index for @@, which is
--- not leakproof. So this runs as a role that sees the words of all tenants and nothing else of them, takes the tenant
--- from the transaction and never as an argument, and gives back only where to look.
+-- The events of the tenant that is set which have these `words`, in no order, of those recorded from `recorded_since`
+-- on and before `recorded_until`; not more than `most`. The index is not asked for what they have to have `also`: where
+-- `words` are rare, that saves reading through all that have others. Under row security PostgreSQL never uses an index
+-- for @@, which is not leakproof. So this runs as a role that sees the words of all tenants and nothing else of them,
+-- takes the tenant from the transaction and never as an argument, and gives back only where to look.
 --
--- Planned once for all tenants and months: to plan for two dozen months takes longer than to look. The index of words is
--- the way, whatever statistics say, which are those of all tenants together: no other one fits these conditions.
+-- Planned once for all tenants and months: to plan for two dozen months takes longer than to look. The index of words
+-- is the way, whatever statistics say, which are those of all tenants together: no other one fits these conditions.
 DROP FUNCTION indelible.search(tsquery);
 CREATE FUNCTION indelible.search(
     words tsquery, recorded_since timestamptz, recorded_until timestamptz, most integer, also tsquery DEFAULT NULL)
@@ -456,9 +460,9 @@ BEGIN
         WHERE words IS NULL OR mine.search @@ words LIMIT most;
 END $$;
 
--- The events of the tenant that is set in the order of the timeline, newest first or with `newer` oldest first: the first
--- `most` places from (lo_time, lo_seq) on and before (hi_time, hi_seq), of those recorded from `recorded_since` on, with
--- the columns that they can be picked by, and whether they have `words` where these are not NULL.
+-- The events of the tenant that is set in the order of the timeline, newest first or with `newer` oldest first: the
+-- first `most` places from (lo_time, lo_seq) on and before (hi_time, hi_seq), of those recorded from `recorded_since`
+-- on, with the columns that they can be picked by, and whether they have `words` where these are not NULL.
 CREATE FUNCTION indelible.timeline(
     lo_time timestamptz, lo_seq bigint, hi_time timestamptz, hi_seq bigint, recorded_since timestamptz, most integer,
     newer boolean, words tsquery)
@@ -523,8 +527,8 @@ BEGIN
     END IF;
 END $$;
 
--- The events of the tenant that is set with these numbers, each recorded at the time beside it, and what is left of their
--- disclosures.
+-- The events of the tenant that is set with these numbers, each recorded at the time beside it, and what is left of
+-- their disclosures.
 CREATE FUNCTION indelible.events_at(seqs bigint[], times timestamptz[])
     RETURNS TABLE (
         occurred_at timestamptz, seq bigint, recorded_at timestamptz, id uuid, action text, category text,
