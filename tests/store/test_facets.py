@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indelible.catalog import Catalog
-from indelible.store import directory
+from indelible.store import directory, finding, walking
 from indelible.store.append import Rules
 from indelible.store.appender import Appender
 from indelible.store.erase import Order, Selection, erase, plan
@@ -193,6 +193,36 @@ async def test_no_time_to_count_is_said_as_well(
     assert (found.cut, found.capped, found.histogram.complete_since) == (True, True, found.complete_since)
     assert found.count == sum(NOW - timedelta(days=n) >= found.complete_since for n in days) < 3
     assert (await counted(tenant, where)).count == 3
+
+
+async def test_what_was_counted_before_a_statement_took_too_long_is_told(
+    database: Database, appender: Appender, intake: Intake, catalog: Catalog, tenant: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Countries as well, which are asked for afterwards."""
+    where = Filter(conditions=(Is("outcome", ("success",), excluded=True),))
+    await send(appender, *[
+        take(intake, tenant, outcome="failure" if n % 2 else "success", metadata={"country": "PT"},
+             occurred_at=NOW - timedelta(minutes=n + 1))
+        for n in range(20)
+    ])  # fmt: skip
+
+    class Slow(walking.Walk):
+        _asked = 0
+
+        async def _rows(self, query: Any, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+            self._asked += 1
+            if self._asked == 2:
+                await self._connection.execute("SELECT pg_sleep(60)")
+            return await super()._rows(query, parameters)
+
+    monkeypatch.setattr(finding, "Walk", Slow)
+    monkeypatch.setattr(walking, "_FIRST_CHUNK", 4)
+    async with Connections.open(database.url, statement_timeout=timedelta(milliseconds=200)) as hasty:
+        found = await count(hasty, View(tenant), where, catalog, now=NOW, most=9)
+    assert 0 < found.count < 9
+    assert (found.cut, found.capped, found.histogram.complete_since) == (True, True, found.complete_since)
+    assert values(found, "country") == {"PT": found.count}
 
 
 async def test_an_empty_log_is_counted_too(counted: Count, tenant: str) -> None:

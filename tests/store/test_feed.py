@@ -5,8 +5,10 @@ import itertools
 import random
 import re
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -14,6 +16,7 @@ import pytest
 from psycopg import sql
 
 from indelible.catalog import Catalog
+from indelible.store import feed as feeding
 from indelible.store.append import Receipt, Repeated, Rules, append
 from indelible.store.appender import Appender
 from indelible.store.deciding import fulfils
@@ -211,6 +214,39 @@ async def test_an_altered_entry_is_shown_as_such_and_hides_nothing(
     assert numbers(pages) == list(range(31))
     altered = {event.seq for page in pages for event in page.events if "entry" in event.record.altered}
     assert altered == {4, 6}
+
+
+async def test_others_get_their_turn_while_events_are_decided_on(
+    connections: Connections, appender: Appender, intake: Intake, catalog: Catalog, tenants: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """And when the time is up, the page goes no further than what was decided on."""
+    tenant, conditions = tenants[0], [Changed("role", "to", ["admin"], excluded=True)]
+    await send(appender, *[take(intake, tenant) for _ in range(220)])
+    decided: list[int] = []
+    turns = 0
+
+    def counting(*given: Any) -> bool:
+        decided.append(turns)
+        return fulfils(*given)
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(feeding, "fulfils", counting)
+    busy = asyncio.create_task(others())
+    page = await feed(connections, View(tenant), conditions, catalog, after=START, limit=1000)
+    busy.cancel()
+    assert numbers([page]) == list(range(221))
+    assert len(decided) == 221
+    assert max(Counter(decided).values()) <= 50
+    monkeypatch.setattr(feeding, "_BUDGET", timedelta())
+    pages = await walk(connections, View(tenant), catalog, *conditions, limit=1000)
+    assert numbers(pages) == list(range(221))
+    assert max(len(page.events) for page in pages) <= 50
 
 
 async def test_where_there_is_no_ledger_there_is_nothing(connections: Connections, catalog: Catalog) -> None:

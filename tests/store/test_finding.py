@@ -1,6 +1,7 @@
 """Finding: page by page exactly the events that a filter describes, in order, whichever way leads to them."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,8 +14,10 @@ from hypothesis import strategies as st
 
 from indelible.catalog import Catalog
 from indelible.ledger.disclosure import GROUPS
-from indelible.store import walking
+from indelible.store import finding, narrowing, walking
 from indelible.store.appender import Appender
+from indelible.store.deciding import fulfils
+from indelible.store.errors import TooSlow
 from indelible.store.filter import Changed, Condition, Filter, Is, Term
 from indelible.store.finding import HiddenPart, Page, Place, find, sample
 from indelible.store.intake import Intake
@@ -89,7 +92,8 @@ def small(**sizes: int) -> Iterator[None]:
     """Sets the sizes from which on another way is taken."""
     with pytest.MonkeyPatch.context() as patch:
         for name, size in sizes.items():
-            patch.setattr(walking, f"_{name}" if hasattr(walking, f"_{name}") else name, size)
+            module = narrowing if hasattr(narrowing, f"_{name}") else walking
+            patch.setattr(module, f"_{name}" if hasattr(module, f"_{name}") else name, size)
         yield
 
 
@@ -97,9 +101,9 @@ SIZES = st.sampled_from(
     [
         {},
         {"FREQUENT": 0, "LATE": 1, "FIRST_CHUNK": 1, "LARGEST_CHUNK": 4},
-        {"FREQUENT": 3, "LATE": 2, "FIRST_CHUNK": 2, "LARGEST_CHUNK": 16},
+        {"FREQUENT": 3, "LATE": 2, "FIRST_CHUNK": 2, "LARGEST_CHUNK": 16, "MANY": 0},
         {"FREQUENT": 8, "LATE": 1, "FIRST_CHUNK": 7, "LARGEST_CHUNK": 7},
-        {"FREQUENT": 20, "LATE": 40, "FIRST_CHUNK": 5, "LARGEST_CHUNK": 80},
+        {"FREQUENT": 20, "LATE": 40, "FIRST_CHUNK": 5, "LARGEST_CHUNK": 80, "MANY": 2},
         {"FREQUENT": 60, "LATE": 10, "FIRST_CHUNK": 30, "LARGEST_CHUNK": 30},
     ]
 )
@@ -380,6 +384,94 @@ async def test_other_tenants_are_not_shown(
         assert {(r.event.tenant_id, r.seq) for r in found} >= {(mine, 1)}
         assert {r.event.tenant_id for r in found} == {mine}
         assert (await find(connections, View(nobody), where, catalog)).records == []
+
+
+# --- what takes long
+
+PHRASE = Filter(conditions=[Term(["nobody said this"], phrase=True, excluded=True)])
+ROLES = Filter(conditions=[Changed("role", "to", ["admin"], excluded=True)])
+
+
+@pytest.mark.parametrize("where", [PHRASE, ROLES], ids=str)
+async def test_others_get_their_turn_while_events_are_decided_on(
+    connections: Connections, catalog: Catalog, everything: Known, monkeypatch: pytest.MonkeyPatch, where: Filter
+) -> None:
+    decided: list[int] = []
+    turns = 0
+
+    def counting(*given: Any) -> bool:
+        decided.append(turns)
+        return fulfils(*given)
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(finding, "fulfils", counting)
+    view = View(TENANT)
+    busy = asyncio.create_task(others())
+    budget = timedelta(minutes=1)
+    page = await find(connections, view, where, catalog, limit=1000, budget=budget)
+    rows = (await sample(connections, view, where, catalog, most=1000, budget=budget)).rows
+    busy.cancel()
+    there = everything.expected(view, where, catalog)
+    assert [record.seq for record in page.records] == [row.seq for row in rows] == [each.place.seq for each in there]
+    assert len(decided) >= 2 * len(there) > 200
+    assert max(Counter(decided).values()) <= 50
+    hurried = await sample(connections, view, where, catalog, most=1000, budget=timedelta(seconds=-1))
+    assert hurried.cut
+    assert len(hurried.rows) <= 50
+
+
+@contextmanager
+def slow_from(statement: int) -> Iterator[None]:
+    """Of the statements by which a walk looks at entries, that one and those after it."""
+    count = 0
+
+    class Slow(walking.Walk):
+        async def _rows(self, query: Any, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+            nonlocal count
+            count += 1
+            if count >= statement:
+                await self._connection.execute("SELECT pg_sleep(60)")
+            return await super()._rows(query, parameters)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(finding, "Walk", Slow)
+        yield
+
+
+async def test_a_statement_that_takes_too_long_costs_nothing_that_was_found(
+    database: Database, catalog: Catalog, everything: Known
+) -> None:
+    """Not where to go on, either. Only where there is nothing to tell it is an error."""
+    view, where = View(TENANT), Filter(conditions=[Is("outcome", ["success"], excluded=True)])
+    there = [each.place for each in everything.expected(view, where, catalog)]
+    async with Connections.open(database.url, statement_timeout=timedelta(milliseconds=200)) as hasty:
+        with small(FIRST_CHUNK=20, LARGEST_CHUNK=20):
+            with slow_from(1):
+                for ask in (find(hasty, view, where, catalog), sample(hasty, view, where, catalog, most=1000)):
+                    with pytest.raises(TooSlow, match=r"longer than 0\.2 s"):
+                        await ask
+            with slow_from(3):
+                page = await find(hasty, view, where, catalog, limit=1000)
+            with slow_from(3):
+                rows = await sample(hasty, view, where, catalog, most=1000)
+            rest = await find(hasty, view, where, catalog, limit=1000, after=page.next)
+    assert page.cut
+    assert page.next is not None
+    seqs = [record.seq for record in page.records]
+    assert seqs == [row.seq for row in rows.rows] == [place.seq for place in there if place >= page.next]
+    assert [record.seq for record in rest.records] == [place.seq for place in there if place < page.next]
+    assert (rows.cut, rows.capped) == (True, False)
+    assert rows.back_to is not None
+    assert rows.back_to >= page.next.occurred_at
+    # However long a statement may take elsewhere: here there is a time to look for a page.
+    async with Connections.open(database.url) as patient:
+        with slow_from(1), pytest.raises(TooSlow, match="longer than 1 s"):
+            await find(patient, view, where, catalog, budget=timedelta())
 
 
 # --- what somebody altered

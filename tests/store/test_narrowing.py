@@ -12,7 +12,7 @@ from indelible.store.appender import Appender
 from indelible.store.filter import Changed, Condition, Filter, Is, Term
 from indelible.store.finding import HiddenPart, find
 from indelible.store.intake import Intake
-from indelible.store.narrowing import narrowed
+from indelible.store.narrowing import matching, narrowed
 from indelible.store.session import Database as Connections
 from indelible.store.view import ALL_PARTS, Part, View
 from tests.postgres import Database
@@ -152,3 +152,21 @@ async def test_members_are_found_nothing_of_others(
     other = {"type": "user", "id": "usr_8", "name": "Grace Hopper-Bell"}
     await send(appender, take(intake, tenant, action="invoice.voided", actor=other, targets=[{"type": "us"}]))
     assert await asked() == before
+
+
+@pytest.mark.parametrize(
+    ("pattern", "action", "fits"),
+    [
+        ("*" * 250 + "z", "user.role_changed", False),
+        ("*a" * 60 + "b", "a" * 128, False),
+        ("*a" * 60, "a" * 128, True),
+        ("a*a", "a", False),
+        ("a*bc*c", "abc", False),
+        ("a*bc*c", "abcc", True),
+        ("*ab", "aab", True),
+        ("USER.*", "user.invited", True),
+    ],
+)
+def test_a_pattern_of_many_stars_takes_no_longer_than_others(pattern: str, action: str, fits: bool) -> None:
+    """Where each star tries every length again, the first of these never ends."""
+    assert matching(pattern)(action) is fits

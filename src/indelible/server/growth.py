@@ -20,6 +20,7 @@ _SLOWEST: Final = 5.0
 """Seconds between two while PostgreSQL does not answer."""
 
 _OF_ONE: Final = 20
+_OF_TENANT: Final = 250
 _IN_ALL: Final = 1_000
 
 _log = structlog.get_logger()
@@ -28,12 +29,16 @@ _log = structlog.get_logger()
 class Growth:
     """While they wait, they hold nothing of the database; the question is asked on a connection for a moment."""
 
-    def __init__(self, database: Database, *, of_one: int = _OF_ONE, in_all: int = _IN_ALL) -> None:
-        """`of_one` caller, and `in_all`, so many may watch at once."""
+    def __init__(
+        self, database: Database, *, of_one: int = _OF_ONE, of_tenant: int = _OF_TENANT, in_all: int = _IN_ALL
+    ) -> None:
+        """`of_one` caller, `of_tenant` whoever they are, and `in_all`, so many may watch at once."""
         self._database = database
         self._of_one = of_one
+        self._of_tenant = of_tenant
         self._in_all = in_all
         self._watching: Counter[str] = Counter()
+        self._watched: Counter[str] = Counter()
         self._waits: dict[str, set[_Wait]] = {}
         self._task: asyncio.Task[None] | None = None
         self._is_stopped = False
@@ -46,15 +51,19 @@ class Growth:
         """
         if self._watching[subject] >= self._of_one:
             raise _too_many(f"{self._of_one} requests of this key or person wait for new events")
+        if self._watched[tenant] >= self._of_tenant:
+            raise _too_many(f"{self._of_tenant} requests wait for new events of this tenant in this server process")
         if self._watching.total() >= self._in_all:
             raise _too_many(f"{self._in_all:,} requests wait for new events in this server process")
         self._watching[subject] += 1
+        self._watched[tenant] += 1
         try:
             yield Watcher(self, tenant)
         finally:
-            self._watching[subject] -= 1
-            if not self._watching[subject]:
-                del self._watching[subject]
+            for counter, name in ((self._watching, subject), (self._watched, tenant)):
+                counter[name] -= 1
+                if not counter[name]:
+                    del counter[name]
 
     @property
     def watching(self) -> int:

@@ -1,13 +1,14 @@
 """Saved views over HTTP: filters that people keep, for themselves or for all who read the tenant's events.
 
-Keeping one is part of reading, so that `events:read` is all it takes. What is shared is the admins' to say.
+Keeping one is part of reading, so that `events:read` is all it takes. What is shared is said by admins who see the whole
+log, and by keys with `tenants:manage`.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from urllib.parse import parse_qsl
 from uuid import UUID, uuid4
 
@@ -31,8 +32,10 @@ from indelible.server.responses import json_response
 from indelible.server.service import Service, admitted
 from indelible.server.wire import Time
 from indelible.store import saved_views as store
+from indelible.store.filter import Changed, Condition, Is
 from indelible.store.saved_views import SavedView, TooManyViews, ViewExists
 from indelible.store.tenants import ledgers
+from indelible.store.view import ALL_PARTS, Part
 
 __all__ = [
     "VIEW_ID",
@@ -43,6 +46,7 @@ __all__ = [
     "change_view",
     "create_view",
     "delete_view",
+    "hidden_part_of",
     "list_views",
 ]
 
@@ -50,6 +54,9 @@ _MAX_NAME, _MAX_QUERY, _MAX_PARAMETERS = 100, 8192, 100
 
 _KEPT = tuple(parameter for parameter in FILTER_PARAMETERS if parameter is not TENANT)
 """What a view may hold: it is a tenant's already, and begins with its first page."""
+
+_SHARES: Final = "tenants:manage"
+"""The scope by which a key says what others see: reading alone changes nothing for anybody else."""
 
 VIEW_ID = Parameter("view_id", "The view's id.", {"type": "string", "format": "uuid"}, required=True)
 
@@ -121,8 +128,10 @@ class ViewList(Struct):
 @get("/api/audit-log/views", needs="events:read")
 async def list_views(request: _Request) -> Response[bytes]:
     service, caller = admitted(request)
-    found = await store.list_views(service.control, _tenant(request), _owner(caller))
-    return json_response(ViewList([ViewInfo.of(view) for view in found]))
+    tenant = _tenant(request)
+    found = await store.list_views(service.control, tenant, _owner(caller))
+    shown = [view for view in found if view.owner is not None or _is_shown(view, caller, tenant, service.catalog)]
+    return json_response(ViewList([ViewInfo.of(view) for view in shown]))
 
 
 @post("/api/audit-log/views", needs="events:read")
@@ -133,7 +142,7 @@ async def create_view(request: _Request) -> Response[bytes]:
     _check(service, tenant, wanted.name, wanted.query)
     owner = None if wanted.shared else _owner(caller)
     if wanted.shared:
-        _admins_only(request, caller)
+        _check_may_share(request, caller)
     elif owner is None:
         raise invalid_body(ErrorDetail("must be true: a key has no views of its own", pointer="/shared"))
     if not await ledgers(service.control, tenant=tenant):
@@ -209,12 +218,18 @@ def _tenant(request: _Request) -> str:
 
 
 def _owner(caller: Caller) -> str | None:
-    """The person whose own views are theirs; None for a key, which is nobody."""
-    return caller.actor.id if caller.token_id else None
+    """The person whose own views are theirs; None for a key, which is nobody.
+
+    Of the vendor's staff and of the customer's people either may have any id: the first word tells them apart.
+    """
+    return f"{'staff' if caller.staff else 'user'}:{caller.actor.id}" if caller.token_id else None
 
 
 async def _one(request: _Request, service: Service, caller: Caller, tenant: str) -> SavedView:
-    """The view of the address, for it to be changed. Raises `Problem` 404, and 403 for a member if it is shared."""
+    """The view of the address, for it to be changed.
+
+    Raises `Problem` 404, and 403 if it is shared and not theirs to change.
+    """
     try:
         view_id = msgspec.convert(request.path_params["view_id"], UUID)
     except msgspec.ValidationError:
@@ -223,7 +238,7 @@ async def _one(request: _Request, service: Service, caller: Caller, tenant: str)
     if found is None:
         raise _no_such_view()
     if found.owner is None:
-        _admins_only(request, caller)
+        _check_may_share(request, caller)
     return found
 
 
@@ -232,12 +247,43 @@ def _no_such_view() -> Problem:
     return Problem(404, "no_such_view", "you have no view of this id; GET /api/audit-log/views lists those there are")
 
 
-def _admins_only(request: _Request, caller: Caller) -> None:
-    """Raises `Problem` 403 for members, and that is on record."""
-    if caller.member is not None:
-        service, _ = admitted(request)
-        detail = "shared views are made, changed and deleted by admins; a view of your own has shared: false"
+def _check_may_share(request: _Request, caller: Caller) -> None:
+    """Raises `Problem` 403 for whoever may not say what others see, and that is on record."""
+    service, _ = admitted(request)
+    if caller.member is not None or caller.equal:
+        detail = (
+            "shared views are made, changed and deleted by admins whose token has no filter; a view of your own has "
+            "shared: false"
+        )
         raise service.gate.refuse(request.scope, caller, Problem(403, "admins_only", detail))
+    if caller.key_id is not None and _SHARES not in caller.scopes:
+        detail = f"the key {caller.actor.name!r} lacks the scope {_SHARES}, which it takes to change shared views"
+        raise service.gate.refuse(request.scope, caller, Problem(403, "missing_scope", detail))
+
+
+def _is_shown(view: SavedView, caller: Caller, tenant: str, catalog: Catalog) -> bool:
+    """Whether the caller may learn of this shared view: what it looks for in a hidden part is hidden as well."""
+    if caller.parts == ALL_PARTS:
+        return True
+    try:
+        where = _filter_of(view.query, catalog, tenant).where
+    except (Problem, ValueError):
+        return False  # The timeline takes it no longer: nobody can tell what it is about.
+    return hidden_part_of(where.conditions, caller.parts) is None
+
+
+def hidden_part_of(conditions: Iterable[Condition], shown: Collection[Part]) -> Part | None:
+    """The first part that a condition is on and that is not `shown`: one for which `store.narrowing` has `HiddenPart`.
+
+    The words of a search box are looked for in what is shown, whatever that is: they are on no part.
+    """
+    for condition in conditions:
+        match condition:
+            case Is(field="ip_address" | "session_id" | "request_id" as part) if part not in shown:
+                return part
+            case Changed() if "changes" not in shown:
+                return "changes"
+    return None
 
 
 @contextmanager
@@ -265,12 +311,7 @@ def _check(service: Service, tenant: str, name: str | None, query: str | None) -
 def _wrong_with(query: str, catalog: Catalog, tenant: str) -> Sequence[ErrorDetail]:
     """What keeps the timeline from taking the query as its parameters."""
     try:
-        if not re.fullmatch('[!"$-~]*', query):
-            raise ValueError("characters")
-        given = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=_MAX_PARAMETERS)
-        reader = Reader(given, _KEPT, bound=tenant)
-        FilterQuery.read(reader, now=datetime.now(UTC), catalog=catalog)
-        reader.finish()
+        _filter_of(query, catalog, tenant)
     except Problem as problem:
         return [
             ErrorDetail(f"{each.parameter} {each.detail}", pointer="/query", parameter=each.parameter)
@@ -283,6 +324,17 @@ def _wrong_with(query: str, catalog: Catalog, tenant: str) -> Sequence[ErrorDeta
         )
         return [ErrorDetail(detail, pointer="/query")]
     return []
+
+
+def _filter_of(query: str, catalog: Catalog, tenant: str) -> FilterQuery:
+    """What the timeline makes of the query. Raises `Problem` 422, and `ValueError` for what is no query of a URL."""
+    if not re.fullmatch('[!"$-~]*', query):
+        raise ValueError("characters")
+    given = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=_MAX_PARAMETERS)
+    reader = Reader(given, _KEPT, bound=tenant)
+    found = FilterQuery.read(reader, now=datetime.now(UTC), catalog=catalog)
+    reader.finish()
+    return found
 
 
 def _target(view_id: UUID, name: str) -> Target:

@@ -5,6 +5,7 @@ before it are, and whoever goes on from the last number that they came to misses
 How many entries there are is asked first; what is read afterwards, of those alone, is complete.
 """
 
+import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,8 +31,11 @@ START: Final = -1
 SCAN: Final = 20_000
 """Entries that are looked at for one page, whether they are in the view or not."""
 
-_CHUNK: Final = 500
-"""Records of which as many are decided on at once in memory."""
+_CHUNK: Final = 100
+"""Records that are read at once."""
+
+_DECIDED: Final = 50
+"""Records that are decided on in memory before others get their turn, and the time is looked at."""
 
 _BUDGET: Final = timedelta(seconds=2)
 """How long a page is looked for, where there is something to decide in memory."""
@@ -112,10 +116,14 @@ async def feed(
         # A transaction each, so that a connection is held only while PostgreSQL works.
         async with database.transaction(view.role, view.tenant, member=view.member) as connection:
             events, after = await walk.next(connection, after, limit - len(found))
-        for event in events:
+        for number, event in enumerate(events, 1):
             if walk.is_wanted(event.record):
                 found.append(event)
                 if len(found) == limit:
+                    return Page(found, event.seq, size)
+            if number % _DECIDED == 0:
+                await asyncio.sleep(0)
+                if time.monotonic() > deadline:
                     return Page(found, event.seq, size)
         if after >= upto or time.monotonic() > deadline:
             return Page(found, after, size)
@@ -156,7 +164,10 @@ class _Walk:
         )
         rows = cast("list[Any]", await (await connection.execute(query, parameters)).fetchall())
         spots = [Spot(*row) for row in rows]
-        return await _at(connection, self._view, spots), spots[-1].seq if len(spots) == limit else self._upto
+        events: list[Numbered] = []
+        for start in range(0, len(spots), _CHUNK):
+            events += await _at(connection, self._view, spots[start : start + _CHUNK])
+        return events, spots[-1].seq if len(spots) == limit else self._upto
 
     def is_wanted(self, record: Record) -> bool:
         return not self._undecided or fulfils(record, self._undecided, self._catalog)

@@ -37,6 +37,8 @@ class Narrowed:
     """What the columns of an event hold; the values are `parameters`."""
     parts: list[str] = field(default_factory=list)
     """What is asked for by the single conditions, of those that the index can be asked for."""
+    scope: str | None = None
+    """Of `parts`, what the view asks for; None where its columns alone tell what it shows."""
     others: str | None = None
     """Those of `words` that the columns do not tell."""
     beyond: list[sql.Composable] = field(default_factory=list)
@@ -62,6 +64,9 @@ _OF: dict[str, tuple[Mark, ...]] = {"actor": ("a", "u", "b"), "target": ("t", "i
 MAX_OWN: Final = 10_000_000
 """More than any member has."""
 
+_MANY: Final = 300
+"""Words of names that are looked for in place of the middles of them that are given; of more, each event decides."""
+
 _MIDDLE = 3
 """Characters, from which on the middle of a word is looked for."""
 
@@ -81,6 +86,7 @@ async def narrowed(connection: Connection, view: View, where: Filter, catalog: C
         queries.append(query)
         if isinstance(query, str):
             found.parts.append(query)
+            found.scope = query
     for number, condition in enumerate(where.conditions):
         known = len(found.columns)
         query = _query(condition, view, directory, found, f"only_{number}")
@@ -102,7 +108,10 @@ def matching(pattern: str) -> Callable[[str], bool]:
     """Whether an action is the one meant; `*` stands for any characters, and then case does not matter."""
     if "*" not in pattern:
         return pattern.__eq__
-    compiled = re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL | re.IGNORECASE)
+    first, *middle, last = map(re.escape, pattern.split("*"))
+    # Each part where it first occurs, for good (an atomic group): to try others takes time without end, and in vain.
+    found = "".join(f"(?>.*?{part})" for part in middle if part)
+    compiled = re.compile(f"{first}{found}.*{last}", re.DOTALL | re.IGNORECASE)
     return lambda action: compiled.fullmatch(action) is not None
 
 
@@ -133,6 +142,8 @@ class _Directory:
     actions: Sequence[str]
     names: dict[str, list[str]]
     """The words of names that have a word in their middle."""
+    many: frozenset[str]
+    """The words of which that is not known, as there are too many."""
     catalog: Catalog
 
 
@@ -140,21 +151,25 @@ async def _directory(connection: Connection, view: View, where: Filter, catalog:
     terms = [c for c in where.conditions if isinstance(c, Term)]
     patterns = [c for c in where.conditions if isinstance(c, Is) and c.field == "action" and "*" in "".join(c.values)]
     if not terms and not patterns:
-        return _Directory((), {}, catalog)
+        return _Directory((), {}, frozenset(), catalog)
     if view.member is not None:
         # Members see no directory: whether others' events have a name or an action is not theirs to know.
-        return _Directory(await _own_actions(connection, view), {}, catalog)
+        return _Directory(await _own_actions(connection, view), {}, frozenset(), catalog)
     words = {w for term in terms for text in term.texts for w in tokens(text) if len(w) >= _MIDDLE and not term.phrase}
     cursor = await connection.execute(
-        "SELECT kind, value FROM indelible.directory WHERE tenant_id = %(tenant)s"
-        " AND (kind = 'action' OR (kind = 'name' AND value LIKE ANY (%(words)s::text[])))",
+        "SELECT kind, value FROM indelible.directory WHERE tenant_id = %(tenant)s AND kind = 'action' UNION ALL"
+        " (SELECT kind, value FROM indelible.directory WHERE tenant_id = %(tenant)s AND kind = 'name'"
+        " AND value LIKE ANY (%(words)s::text[]) LIMIT %(most)s)",
         # Letters and digits: nothing in them that LIKE knows.
-        {"tenant": view.tenant, "words": [f"_%{word}%" for word in words]},
+        {"tenant": view.tenant, "words": [f"_%{word}%" for word in words], "most": _MANY + 1},
     )
     rows = cast("list[tuple[str, str]]", await cursor.fetchall())
+    actions = [value for kind, value in rows if kind == "action"]
     listed = [value for kind, value in rows if kind == "name"]
+    if len(listed) > _MANY:
+        return _Directory(actions, {}, frozenset(words), catalog)
     names = {word: [value for value in listed if word in value[1:]] for word in words}
-    return _Directory([value for kind, value in rows if kind == "action"], names, catalog)
+    return _Directory(actions, names, frozenset(), catalog)
 
 
 async def _own_actions(connection: Connection, view: View) -> list[str]:
@@ -237,7 +252,8 @@ def _changed(condition: Changed, view: View, found: Narrowed) -> _Query:
 
 
 def _term(condition: Term, view: View, directory: _Directory, found: Narrowed) -> _Query:
-    if condition.phrase:
+    words = {word for text in condition.texts for word in tokens(text)}
+    if condition.phrase or not directory.many.isdisjoint(words):
         found.undecided.append(condition)
         if condition.excluded:
             return True
@@ -265,7 +281,7 @@ def _text(text: str, condition: Term, view: View, directory: _Directory) -> _Que
             ways += [_lexeme(view, "=", action) for action in has]
             if not condition.phrase:
                 ways += [_lexeme(view, "o", outcome) for outcome in sorted(outcomes_of(word))]
-        each.append(_any(ways))
+        each.append(_any(ways) if condition.phrase or word not in directory.many else True)
     return _any([*wholes, _all(each) if each else False])
 
 

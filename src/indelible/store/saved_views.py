@@ -56,7 +56,7 @@ class TooManyViews(StoreError):
 class SavedView:
     view_id: UUID
     owner: str | None
-    """The person whose own it is; None: it is shared."""
+    """Whose own it is, one text for each person: `user:` or `staff:` and the id. None: it is shared."""
     name: str
     query: str
     """The parameters of the timeline, as the query of a URL."""

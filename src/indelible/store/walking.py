@@ -125,6 +125,11 @@ class Walk:
             yield Step([], None)
             return
         by_words = bool(self._narrow.parts) or self._view.member is not None
+        if self._view.equal and self._view.member is None:
+            # Neither the answer nor how long it takes must tell whether events that the view does not show have some
+            # words: they are looked for among those that it shows.
+            by_words = self._narrow.scope is not None
+            self._words, self._also = self._narrow.scope, self._narrow.words
         async for step in self._by_words(self._span) if by_words else self._by_time(self._span):
             if step.to is None or self._rest(step.to).is_empty:
                 yield Step(step.spots, None)
@@ -132,7 +137,7 @@ class Walk:
             yield step
 
     async def _by_words(self, span: Span) -> AsyncIterator[Step]:
-        if self._view.member is None and len(self._narrow.parts) > 1:
+        if self._view.member is None and not self._view.equal and len(self._narrow.parts) > 1:
             await self._begin_with_the_rare()
         months = 1
         near, rest = self._near(span, months)

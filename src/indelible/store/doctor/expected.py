@@ -232,7 +232,7 @@ FUNCTIONS: Mapping[str, Function] = {
         ("reader",),
         settings=_IN_ORDER,
     ),
-    "events_at": Function("bigint[], timestamp with time zone[]", ("reader",), settings=(_ONE_PLAN,)),
+    "events_at": Function("bigint[], timestamp with time zone[]", ("reader",), settings=_IN_ORDER),
     "own_personal": Function("bigint, timestamp with time zone", ("member",), definer=True),
     "tenants_with_entries": Function("", ("control",), "searcher", definer=True),
     "erase_disclosures": Function("bigint, bigint[], text[]", ("keeper",), definer=True),

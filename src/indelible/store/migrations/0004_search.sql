@@ -536,6 +536,9 @@ CREATE FUNCTION indelible.events_at(seqs bigint[], times timestamptz[])
         entry bytea, leaf_hash bytea, actor text, changes text, context text, metadata text, targets text, erased jsonb)
     LANGUAGE plpgsql STABLE ROWS 50 SET search_path = pg_catalog, pg_temp
     SET plan_cache_mode = force_generic_plan
+    -- A plan may be of a time when a month was empty, and any index as good as the other. In the order of `seq`, and
+    -- unsorted, there is the primary key alone.
+    SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off
     AS $$
 DECLARE
     tenant text := nullif(current_setting('indelible.tenant_id', true), '');
@@ -547,11 +550,13 @@ BEGIN
         FROM unnest(seqs, times) place (seq, recorded_at)
         CROSS JOIN LATERAL (
             SELECT * FROM indelible.events e
-            WHERE e.tenant_id = tenant AND e.seq = place.seq AND e.recorded_at = place.recorded_at LIMIT 1
+            WHERE e.tenant_id = tenant AND e.seq >= place.seq AND e.seq <= place.seq
+              AND e.recorded_at = place.recorded_at ORDER BY e.seq LIMIT 1
         ) e
         LEFT JOIN LATERAL (
             SELECT p.actor, p.changes, p.context, p.metadata, p.targets, p.erased FROM indelible.event_personal p
-            WHERE p.tenant_id = tenant AND p.seq = place.seq AND p.recorded_at = place.recorded_at LIMIT 1
+            WHERE p.tenant_id = tenant AND p.seq >= place.seq AND p.seq <= place.seq
+              AND p.recorded_at = place.recorded_at ORDER BY p.seq LIMIT 1
         ) p ON true;
 END $$;
 
