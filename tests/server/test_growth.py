@@ -104,6 +104,22 @@ async def test_so_many_may_wait_and_no_more(growth: Growth, tenant: str) -> None
         pass
 
 
+async def test_one_tenant_leaves_room_for_others(connections: Connections, tenant: str) -> None:
+    """However many keys and people it has."""
+    growth = Growth(connections, of_tenant=2)
+    with ExitStack() as open_:
+        for subject in ("a", "b"):
+            open_.enter_context(growth.watch(tenant, subject))
+        with pytest.raises(Problem, match="2 requests wait for new events of this tenant") as refused:
+            open_.enter_context(growth.watch(tenant, "c"))
+        assert (refused.value.status, refused.value.details.code) == (429, "too_many_waiting")
+        with growth.watch(f"{tenant}-other", "a"), growth.watch(f"{tenant}-other", "c"):
+            assert growth.watching == 4
+    assert growth.watching == 0
+    with growth.watch(tenant, "c"), growth.watch(tenant, "d"):
+        pass
+
+
 async def test_at_the_end_nobody_waits_any_more(growth: Growth, tenant: str) -> None:
     with growth.watch(tenant, "a") as watcher:
         waiting = asyncio.create_task(watcher.beyond(0, 60))

@@ -9,8 +9,12 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import psycopg
 import pytest
 
+from indelible.catalog import Catalog
+from indelible.server.saved_views import _filter_of, hidden_part_of
+from indelible.store.view import ALL_PARTS, Part
 from tests.conftest import Service
 from tests.server.conftest import an_event, problem
 
@@ -29,7 +33,8 @@ def holder(service: Service, api: httpx.Client, tenant: str) -> Iterator[Holder]
 
     def made(role: str = "admin", id_: str = "usr_7", **asked: Any) -> httpx.Client:
         if role == "key":
-            wanted: dict[str, Any] = {"name": "Reports", "scopes": ["events:read"], "tenant_id": tenant}
+            scopes = asked.get("scopes", ["events:read", "tenants:manage"])
+            wanted: dict[str, Any] = {"name": "Reports", "scopes": scopes, "tenant_id": tenant}
             text = api.post("/api/keys", json=wanted).json()["key"]
         else:
             wanted = {"tenant_id": tenant, "actor": {"id": id_, "name": f"Name of {id_}"}, "role": role, **asked}
@@ -125,6 +130,109 @@ def test_shared_views_are_for_admins_and_keys_to_change(api: httpx.Client, holde
         assert another.delete(f"{VIEWS}/{of_key['view_id']}").status_code == 204
     assert api.delete(f"{VIEWS}/{of_admin['view_id']}", params={"tenant_id": tenant}).status_code == 204
     assert listed(api, tenant_id=tenant) == []
+
+
+@pytest.mark.parametrize("who", ["an admin who sees some", "a member who sees some", "a key that reads"])
+def test_what_others_see_is_not_for_each_reader_to_change(
+    api: httpx.Client, holder: Holder, tenant: str, who: str
+) -> None:
+    """Neither for those who see a part of the log, nor for a key that was to read and nothing else."""
+    asked: dict[str, tuple[str, dict[str, Any]]] = {
+        "an admin who sees some": ("admin", {"filter": {"target_type": ["document"]}}),
+        "a member who sees some": ("member", {"filter": {"target_type": ["document"]}}),
+        "a key that reads": ("key", {"scopes": ["events:read", "export", "keys:manage", "events:write"]}),
+    }
+    role, more = asked[who]
+    code = "missing_scope" if role == "key" else "admins_only"
+    with holder() as admin, holder(role, "usr_8", **more) as reader:
+        shared = save(admin, "for all", shared=True)
+        path = f"{VIEWS}/{shared['view_id']}"
+        for answer in (
+            reader.post(VIEWS, json={**FAILED, "shared": True}),
+            reader.patch(path, json={"name": "x"}),
+            reader.delete(path),
+        ):
+            told = problem(answer, 403, code)
+            assert ("tenants:manage" in told["detail"]) == (role == "key")
+        assert listed(reader) == [shared]
+        if role != "key":
+            own = save(reader)
+            assert reader.patch(f"{VIEWS}/{own['view_id']}", json={"name": "y"}).json()["name"] == "y"
+            assert reader.delete(f"{VIEWS}/{own['view_id']}").status_code == 204
+        assert listed(admin) == [shared]
+    assert [entry["action"] for entry in recorded(api, tenant)] == ["audit_log.view_created"]
+
+
+def test_who_is_of_the_vendors_staff_is_not_the_person_of_the_same_id(holder: Holder) -> None:
+    with (
+        holder() as sarah,
+        holder(staff=True, reason="ticket 7") as support,
+        holder(id_="staff:usr_7") as odd,
+        holder(id_="user:usr_7") as odder,
+    ):
+        saved = [[save(client, "mine")] for client in (sarah, support, odd, odder)]
+        assert [listed(client) for client in (sarah, support, odd, odder)] == saved
+        for other in (support, odd, odder):
+            problem(other.delete(f"{VIEWS}/{saved[0][0]['view_id']}"), 404, "no_such_view")
+        assert listed(holder(staff=True, reason="ticket 8")) == saved[1]
+
+
+# --- what members learn of
+
+
+def test_members_learn_nothing_from_views_on_what_is_hidden_from_them(
+    api: httpx.Client, holder: Holder, tenant: str
+) -> None:
+    """What a shared view looks for is hidden like what it would find; and that changes with the tenant's settings."""
+    looks_for = {
+        "a": "ip=203.0.113.7", "b": "-ip=203.0.113.*", "c": "q=sarah+ip%3A203.0.113.7", "d": "session_id=s_1",
+        "e": "request_id=r_1", "f": "changes.role.to=admin", "g": "action=user.joined&q=203.0.113.7", "h": "",
+    }  # fmt: skip
+    of_part: dict[str, str] = {"ip_address": "abc", "session_id": "d", "request_id": "e", "changes": "f"}
+    with holder() as admin, holder("member") as member, holder("key") as key:
+        shared = {name: save(admin, name, query, shared=True) for name, query in looks_for.items()}
+        for parts in ([], ["ip_address"], ["session_id"], ["request_id", "metadata"], ["changes"], [*ALL_PARTS]):
+            settings = {"settings": {"member_sees": parts}}
+            assert api.patch(f"/api/tenants/{tenant}", json=settings).status_code == 200
+            names = sorted({*"gh", *"".join(of_part.get(part, "") for part in parts)})
+            assert listed(member) == [shared[name] for name in names]
+        assert listed(admin) == listed(key) == [*shared.values()]
+        # What they kept themselves they know.
+        assert api.patch(f"/api/tenants/{tenant}", json={"settings": {"member_sees": []}}).status_code == 200
+        own = save(member, "own", "ip=203.0.113.7")
+        assert listed(member) == [shared["g"], shared["h"], own]
+
+
+def test_a_view_that_can_be_read_no_longer_is_not_shown_to_members(
+    service: Service, holder: Holder, tenant: str
+) -> None:
+    """An entry of an earlier release, say, whose filter has another name now: it may be on anything."""
+    with holder() as admin, holder("member") as member:
+        shared = save(admin, shared=True)
+        assert listed(member) == [shared]
+        with psycopg.connect(service.database.admin_url) as connection:
+            connection.execute(
+                "UPDATE indelible.saved_views SET query = 'address=203.0.113.7' WHERE tenant_id = %s", (tenant,)
+            )
+        assert listed(member) == []
+        assert [view["query"] for view in listed(admin)] == ["address=203.0.113.7"]
+
+
+@pytest.mark.parametrize(
+    ("query", "part"),
+    [
+        ("ip=10.0.0.1", "ip_address"), ("q=-ip%3A10.0.0.1", "ip_address"), ("session_id=s", "session_id"),
+        ("-request_id=r", "request_id"), ("-changes.role=", "changes"), ("changes.role.from=x", "changes"),
+        ("outcome=denied&q=10.0.0.1", None), ("actor_id=usr_7&target_type=document", None), ("", None),
+    ],
+)  # fmt: skip
+def test_the_part_that_a_condition_is_on(query: str, part: Part | None) -> None:
+    conditions = _filter_of(query, Catalog.load(), "acme").where.conditions
+    assert hidden_part_of(conditions, ()) == part
+    assert hidden_part_of(conditions, ALL_PARTS) is None
+    if part is not None:
+        assert hidden_part_of(conditions, ALL_PARTS - {part}) == part
+        assert hidden_part_of(conditions, {part}) is None
 
 
 @pytest.mark.parametrize("body", [FAILED, {**FAILED, "shared": False}])

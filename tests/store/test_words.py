@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from indelible.catalog import Catalog
 from indelible.event import MAX_EVENT_BYTES, Event, InvalidEvent, parse
 from indelible.ledger.disclosure import GROUPS
+from indelible.store import words
 from indelible.store.append import Rules
 from indelible.store.appender import Appender
 from indelible.store.erase import Order, Selection, erase, plan
@@ -151,6 +152,15 @@ def test_folding_any_character_is_done_at_once() -> None:
     """So that what is folded already, from the directory say, is found by what somebody types."""
     characters = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
     assert [c for c in characters if fold(fold(c)) != fold(c)] == []
+
+
+def test_what_is_remembered_of_characters_is_bounded() -> None:
+    """However many different ones are sent; and what was forgotten is found out again."""
+    every = "".join(chr(code) for code in range(0x3400, 0x3400 + 3 * words._KNOWN) if not 0xD800 <= code < 0xE000)
+    folded = fold(every)
+    assert 0 < len(words._without_marks) <= words._KNOWN
+    assert fold(every[:100]) == folded[:100] == every[:100]
+    assert fold("É\u0301ß") == "ess"
 
 
 @pytest.mark.parametrize(

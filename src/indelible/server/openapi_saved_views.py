@@ -26,8 +26,8 @@ def _list() -> dict[str, Any]:
     return {
         "operationId": "listViews",
         "summary": "List saved views: the shared ones, and one's own",
-        "description": "A key sees those that are shared. Members see no shared one that filters by a part of events that "
-        "they are not shown.",
+        "description": "A key sees those that are shared. Members see no shared one that filters by a part of events "
+        "that they are not shown.",
         "parameters": [parameter(TENANT)],
         "responses": {"200": json_answer("The views", ref("ViewList")), **problems(422)},
     }
@@ -39,8 +39,8 @@ def _create() -> dict[str, Any]:
         "operationId": "createView",
         "summary": "Save a view",
         "description": "A filter of the timeline under a name: a person's own, or with `shared` for all who read the "
-        "tenant's events. Members, and viewers whose token has a filter, save views of their own alone; keys shared ones "
-        "alone, with `tenants:manage`.",
+        "tenant's events. Members, and viewers whose token has a filter, save views of their own alone; keys shared "
+        "ones alone, with `tenants:manage`.",
         "parameters": [parameter(TENANT)],
         "requestBody": body(ref("ViewRequest"), {"failed": {"summary": "For everybody", "value": failed}}),
         "responses": {

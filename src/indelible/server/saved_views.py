@@ -1,7 +1,7 @@
 """Saved views over HTTP: filters that people keep, for themselves or for all who read the tenant's events.
 
-Keeping one is part of reading, so that `events:read` is all it takes. What is shared is said by admins who see the whole
-log, and by keys with `tenants:manage`.
+Keeping one is part of reading, so that `events:read` is all it takes. What is shared is said by admins who see the
+whole log, and by keys with `tenants:manage`.
 """
 
 import re
