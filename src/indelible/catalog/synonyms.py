@@ -19,7 +19,7 @@ _SAME = {
 }
 
 _ENDINGS = ("ing", "ed", "es", "s")
-_STEM = 4
+_STEM = 3
 """Letters that have to be left of a word without its ending."""
 
 
