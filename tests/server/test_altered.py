@@ -34,7 +34,9 @@ def alter(service: Service, event_id: str, statement: str, *values: object) -> N
 def test_an_altered_entry_is_shown_as_such_and_the_others_as_ever(
     service: Service, api: httpx.Client, tenant: str, change: str, *, rehashed: bool
 ) -> None:
-    ids = [api.post("/api/audit-log", json=an_event(tenant)).json()["id"] for _ in range(3)]
+    logged = [api.post("/api/audit-log", json=an_event(tenant)) for _ in range(3)]
+    assert [each.status_code for each in logged] == [201] * 3, logged[0].text
+    ids = [each.json()["id"] for each in logged]
     entry = api.get(f"/api/audit-log/{ids[1]}", params={"tenant_id": tenant}).json()["entry"].encode()
     altered = ALTERATIONS[change](entry)
     assert altered != entry

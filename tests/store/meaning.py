@@ -80,7 +80,7 @@ def _is(record: Record, event: Event, field: str, value: str) -> bool:
     actor = event.actor
     if field == "action" and "*" in value:
         return _like(event.action.lower(), value.lower())
-    if field == "ip_address" and value.endswith("*"):
+    if field == "ip_address" and value.endswith("*") and value != "*":
         return bool(event.context.ip_address) and str(event.context.ip_address).startswith(value[:-1])
     if field == "actor_id":
         return value in (actor.id, actor.impersonator.id if actor.impersonator else None)

@@ -38,8 +38,11 @@ def _fulfils(record: Record, condition: Condition, catalog: Catalog) -> bool:
         case Is(field="action"):
             return any(matching(value)(record.event.action) for value in condition.values)
         case Is(field="ip_address") if any(value.endswith("*") for value in condition.values):
+            # A star by itself is an address like any other text.
             address = record.event.context.ip_address or ""
-            begins = tuple(value.removesuffix("*") for value in condition.values if value.endswith("*"))
+            begins = tuple(
+                value.removesuffix("*") for value in condition.values if value.endswith("*") and value != "*"
+            )
             return bool(address) and (address.startswith(begins) or address in condition.values)
         case Is():
             return not set(filter(None, _values(record, condition.field))).isdisjoint(condition.values)

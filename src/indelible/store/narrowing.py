@@ -231,7 +231,7 @@ def _id(condition: Is, view: View, found: Narrowed) -> _Query:
     begins = condition.field == "ip_address"
     query = _any(
         _lexeme(view, mark, value.removesuffix("*")[:MAX_WHOLE], begins=True)
-        if begins and value.endswith("*")
+        if begins and value.endswith("*") and value != "*"
         else _lexeme(view, mark, value[:MAX_WHOLE])
         for value in filter(None, condition.values)
         for mark in marks
