@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -50,3 +51,17 @@ def listed(api: httpx.Client, tenant: str, **parameters: Any) -> list[dict[str, 
         if page.json()["next_cursor"] is None:
             return [event for event in found if not event["action"].startswith(("ledger.", "audit_log."))]
         cursor = {"cursor": page.json()["next_cursor"]}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def awake(service: Service) -> None:
+    """Tests that ran before may have restarted PostgreSQL, and an idle service notices with its next requests."""
+    deadline, well = time.monotonic() + 20, 0
+    with service.client() as client:
+        while well < 5:
+            logged = client.post("/api/audit-log", json=an_event("awake"))
+            looked = client.get("/api/audit-log", params={"tenant_id": "awake"})
+            is_well = (logged.status_code, looked.status_code) == (201, 200)
+            assert is_well or time.monotonic() < deadline, f"{logged.text} {looked.text}"
+            well = well + 1 if is_well else 0
+            time.sleep(0.02)
