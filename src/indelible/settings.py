@@ -187,6 +187,12 @@ def _origins(value: str) -> tuple[str, ...]:
     return origins
 
 
+def _web_address(value: str) -> str:
+    if not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+(/[!-~]*)?", value):
+        raise _Wrong
+    return value
+
+
 def _networks(value: str) -> tuple[IPNetwork, ...]:
     try:
         return tuple(map(ipaddress.ip_network, _items(value)))
@@ -328,6 +334,14 @@ class Settings:
             _Kind("origins such as https://app.example.com, separated by commas", _origins),
         ),
     ] = ()
+    viewer_link: Annotated[
+        str | None,
+        _Setting(
+            "An address of yours that leads whoever is logged in there to `/viewer` with a new token. The page offers"
+            " it when a token has ended.",
+            _Kind("a URL such as https://app.example.com/audit-log", _web_address),
+        ),
+    ] = None
     trusted_proxies: Annotated[
         tuple[IPNetwork, ...],
         _Setting(

@@ -40,8 +40,9 @@ Command = Callable[..., Done]
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """This one's, without settings of ours but for those given."""
-    return {k: v for k, v in os.environ.items() if not k.startswith("INDELIBLE_")} | {"TZ": "UTC", **settings}
+    """This one's, without settings of ours but for those given, and without the width of a terminal."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith(("INDELIBLE_", "COLUMNS"))}
+    return others | {"TZ": "UTC", **settings}
 
 
 def indelible(

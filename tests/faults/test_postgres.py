@@ -29,10 +29,11 @@ from tests.postgres import Database
 
 KEY = "ind_test_key-of-the-fault-tests"
 
-_CUT_OFF = """
+_END_ALL = """
     SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-    WHERE datname = current_database() AND application_name = 'indelible' AND state <> 'idle'
+    WHERE datname = current_database() AND application_name = 'indelible'
 """
+_CUT_OFF = f"{_END_ALL} AND state <> 'idle'"
 
 
 def test_sessions_that_are_cut_off_lose_and_double_nothing(database: Database) -> None:
@@ -129,7 +130,7 @@ def test_a_standby_is_no_reason_to_refuse_an_event_for_good(database: Database) 
             # As set by an operator; new connections get it.
             name = admin.info.dbname
             admin.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'.encode())
-            admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'indelible'")
+            admin.execute(_END_ALL)
             late = event("acme")
             answer = client.post("/api/audit-log", json=late)
             assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
@@ -138,7 +139,7 @@ def test_a_standby_is_no_reason_to_refuse_an_event_for_good(database: Database) 
             assert (readiness.status_code, "no writes" in readiness.json()["checks"]["postgresql"]) == (503, True)
             admin.execute("SET default_transaction_read_only = off")
             admin.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only'.encode())
-            admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'indelible'")
+            admin.execute(_END_ALL)
             load.deliver(client, [late], within=15)
     verified(database, "acme")
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import httpx
@@ -17,6 +16,27 @@ def api(service: Service) -> Iterator[httpx.Client]:
     """Speaks to the service with a key that may do everything."""
     with service.client() as client:
         yield client
+
+
+Reader = Callable[..., httpx.Client]
+
+
+@pytest.fixture
+def reader(service: Service, api: httpx.Client, tenant: str) -> Reader:
+    """Clients with viewer tokens for the tenant, whose members may see what `sees` says."""
+
+    def made(role: str = "member", id_: str = "usr_9", sees: tuple[str, ...] = (), **asked: Any) -> httpx.Client:
+        settings = {"member_access": True, "member_sees": list(sees)}
+        changed = api.patch(f"/api/tenants/{tenant}", json={"settings": settings})
+        assert changed.status_code == 200, changed.text
+        wanted = {"tenant_id": tenant, "actor": {"id": id_}, "role": role, **asked}
+        token = api.post("/api/viewer-tokens", json=wanted)
+        assert token.status_code == 201, token.text
+        return httpx.Client(
+            base_url=service.address, headers={"authorization": f"Bearer {token.json()['token']}"}, timeout=30
+        )
+
+    return made
 
 
 def an_event(tenant: str, **fields: object) -> dict[str, Any]:
@@ -51,17 +71,3 @@ def listed(api: httpx.Client, tenant: str, **parameters: Any) -> list[dict[str, 
         if page.json()["next_cursor"] is None:
             return [event for event in found if not event["action"].startswith(("ledger.", "audit_log."))]
         cursor = {"cursor": page.json()["next_cursor"]}
-
-
-@pytest.fixture(scope="session", autouse=True)
-def awake(service: Service) -> None:
-    """Tests that ran before may have restarted PostgreSQL, and an idle service notices with its next requests."""
-    deadline, well = time.monotonic() + 20, 0
-    with service.client() as client:
-        while well < 5:
-            logged = client.post("/api/audit-log", json=an_event("awake"))
-            looked = client.get("/api/audit-log", params={"tenant_id": "awake"})
-            is_well = (logged.status_code, looked.status_code) == (201, 200)
-            assert is_well or time.monotonic() < deadline, f"{logged.text} {looked.text}"
-            well = well + 1 if is_well else 0
-            time.sleep(0.02)

@@ -281,7 +281,7 @@ def test_a_wrong_parameter_is_named(api: httpx.Client, query: str, parameter: st
     assert [error["parameter"] for error in body["errors"]] == [parameter]
 
 
-@pytest.mark.parametrize("key_id", [str(uuid4()), "x", "0192f0c4", "%00", "..", "a" * 300])
+@pytest.mark.parametrize("key_id", ["631fe4f3-36fd-48f6-a401-e66a184b4d5c", "x", "0192f0c4", "%00", "..", "a" * 300])
 def test_a_key_that_is_not_there(api: httpx.Client, key_id: str) -> None:
     code = "no_such_key" if key_id != ".." else "no_such_route"
     for method, path in (("GET", ""), ("DELETE", ""), ("POST", "/rotate")):

@@ -8,11 +8,8 @@ import httpx
 import pytest
 
 from tests.conftest import Service
-from tests.server.conftest import an_event, problem
+from tests.server.conftest import Reader, an_event, problem
 from tests.server.test_looking import recorded
-from tests.server.test_members import Reader, reader
-
-__all__ = ["reader"]
 
 PATHS = [f"/api/audit-log/{name}" for name in ("actors", "targets", "actions")]
 ACTORS, TARGETS, ACTIONS = PATHS

@@ -13,12 +13,9 @@ from indelible.server.answers import Answer, Answers
 from indelible.store.session import Database as Connections
 from indelible.store.view import View
 from tests.conftest import Service
-from tests.server.conftest import an_event, problem
+from tests.server.conftest import Reader, an_event, problem
 from tests.server.test_erased import erase_actor
 from tests.server.test_looking import recorded
-from tests.server.test_members import Reader, reader
-
-__all__ = ["reader"]
 
 URL = "/api/audit-log/facets"
 LIST = "/api/audit-log"

@@ -116,6 +116,16 @@ def test_filters_are_those_of_the_timeline(api: httpx.Client, tenant: str) -> No
     ]  # fmt: skip
 
 
+def test_many_filters_are_on_record_as_how_many_they_were(api: httpx.Client, tenant: str) -> None:
+    """An entry has not the room that an address has: it is one entry all the same."""
+    log(api, tenant, {})
+    many = {"actor_id": [f"{n:03}" + "x" * 250 for n in range(40)]}
+    for query in (many, {"actor_id": many["actor_id"][::-1]}):
+        assert fed(api, tenant, **query)["data"] == []
+    (search,) = [e for e in fed(api, tenant)["data"] if e["action"] == "audit_log.searched"]
+    assert search["metadata"]["filters"] == {"actor_id": "40 values"}
+
+
 def test_everybody_sees_their_own_alone(service: Service, api: httpx.Client, tenant: str) -> None:
     log(api, tenant, *[{"actor": {"type": "user", "id": f"u{n % 2}"}, "metadata": {"n": n}} for n in range(6)])
     api.patch(f"/api/tenants/{tenant}", json={"settings": {"member_access": True}})

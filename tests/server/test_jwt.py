@@ -88,7 +88,9 @@ def test_nothing_is_in_a_token_that_nobody_said() -> None:
     "alg",
     ["none", "None", "NONE", "nOnE", "none ", "", "HS512", "HS384", "hs256", "HS256 ", None, 256, ["HS256"], {}, True],
 )
-@pytest.mark.parametrize("signature", ["", GOOD.rsplit(".", 1)[1], encoded(b"\0" * 32), "again"])
+@pytest.mark.parametrize(
+    "signature", ["", pytest.param(GOOD.rsplit(".", 1)[1], id="good"), encoded(b"\0" * 32), "again"]
+)
 def test_no_other_algorithm(alg: object, signature: str) -> None:
     header = HEADER | {"alg": alg}
     text = f"{encoded(header)}.{encoded(PAYLOAD)}"

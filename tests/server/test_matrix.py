@@ -131,6 +131,11 @@ CALLS: Final[dict[tuple[str, str], Callable[[World, Side], Call]]] = {
     ("GET", "/api/audit-log/{event_id}"): lambda _, s: Call(f"/api/audit-log/{s.event}", query=_of(s)),
     ("GET", "/api/audit-log/{event_id}/context"): lambda _, s: Call(f"/api/audit-log/{s.event}/context", query=_of(s)),
     ("GET", "/api/audit-log/{event_id}/proof"): lambda _, s: Call(f"/api/audit-log/{s.event}/proof", query=_of(s)),
+    ("GET", "/api/audit-log/{event_id}/evidence"): lambda _, s: Call(
+        f"/api/audit-log/{s.event}/evidence", query=_of(s)
+    ),
+    ("GET", "/api/audit-log/about"): _of_the_tenant("/api/audit-log/about"),
+    ("GET", "/api/audit-log/proofs"): lambda _, s: Call("/api/audit-log/proofs", query={**_of(s), "seq": "1"}),
     ("GET", "/api/audit-log/checkpoint"): lambda _, s: Call("/api/audit-log/checkpoint", query=_of(s)),
     ("GET", "/api/audit-log/consistency"): lambda _, s: Call(
         "/api/audit-log/consistency", query={**_of(s), "from": "1"}
@@ -174,6 +179,8 @@ CALLS: Final[dict[tuple[str, str], Callable[[World, Side], Call]]] = {
         "/api/viewer-tokens/revoke", {"tenant_id": s.tenant, "token_id": str(uuid4())}
     ),
     **{("GET", path): _plainly(path) for path in ("/healthz", "/readyz", "/metrics", "/openapi.json", "/docs")},
+    **{("GET", path): _plainly(path) for path in ("/viewer", "/viewer/script.json")},
+    ("GET", "/viewer/{name}"): lambda _, __: Call("/viewer/audit-log.js"),
     ("HEAD", "/healthz"): lambda _, __: Call("/healthz"),
 }
 

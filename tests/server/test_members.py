@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.conftest import Service
-from tests.server.conftest import an_event, problem
+from tests.server.conftest import Reader, an_event, problem
 
 PARTS = ("changes", "ip_address", "metadata", "request_id", "session_id", "user_agent")
 FIELDS: dict[str, Any] = {
@@ -32,27 +30,6 @@ FIELDS: dict[str, Any] = {
 def word(part: str) -> str:
     """What the event has in this part."""
     return f"hidden{part.replace('_', '')}"
-
-
-Reader = Callable[..., httpx.Client]
-
-
-@pytest.fixture
-def reader(service: Service, api: httpx.Client, tenant: str) -> Reader:
-    """Clients with viewer tokens for the tenant, whose members may see what `sees` says."""
-
-    def made(role: str = "member", id_: str = "usr_9", sees: tuple[str, ...] = (), **asked: Any) -> httpx.Client:
-        settings = {"member_access": True, "member_sees": list(sees)}
-        changed = api.patch(f"/api/tenants/{tenant}", json={"settings": settings})
-        assert changed.status_code == 200, changed.text
-        wanted = {"tenant_id": tenant, "actor": {"id": id_}, "role": role, **asked}
-        token = api.post("/api/viewer-tokens", json=wanted)
-        assert token.status_code == 201, token.text
-        return httpx.Client(
-            base_url=service.address, headers={"authorization": f"Bearer {token.json()['token']}"}, timeout=30
-        )
-
-    return made
 
 
 def log(api: httpx.Client, tenant: str, **fields: Any) -> str:

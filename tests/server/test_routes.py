@@ -21,6 +21,9 @@ METHODS = {
     "/api/audit-log/0192f0c4-7d3e-7c1a-9b1e-2f6d3a5b7c90": {"GET"},
     "/api/audit-log/0192f0c4-7d3e-7c1a-9b1e-2f6d3a5b7c90/context": {"GET"},
     "/api/audit-log/0192f0c4-7d3e-7c1a-9b1e-2f6d3a5b7c90/proof": {"GET"},
+    "/api/audit-log/0192f0c4-7d3e-7c1a-9b1e-2f6d3a5b7c90/evidence": {"GET"},
+    "/api/audit-log/about": {"GET"},
+    "/api/audit-log/proofs": {"GET"},
     "/api/audit-log/checkpoint": {"GET"},
     "/api/audit-log/consistency": {"GET"},
     "/api/audit-log/facets": {"GET"},
@@ -44,6 +47,9 @@ METHODS = {
     "/metrics": {"GET"},
     "/openapi.json": {"GET"},
     "/docs": {"GET"},
+    "/viewer": {"GET"},
+    "/viewer/script.json": {"GET"},
+    "/viewer/audit-log.js": {"GET"},
 }
 
 
@@ -115,7 +121,7 @@ def described(api: httpx.Client) -> dict[str, Any]:
 
 
 def test_every_route_is_described_and_nothing_else(api: httpx.Client) -> None:
-    """But for the description's own two addresses."""
+    """But for the description's own two addresses, and the viewer's, which are no API."""
     told = {(path, method.upper()) for path, operations in described(api)["paths"].items() for method in operations}
     routes = {
         (re.sub(r"\{(\w+):\w+\}", r"{\1}", route.path), method)
@@ -123,7 +129,9 @@ def test_every_route_is_described_and_nothing_else(api: httpx.Client) -> None:
         for method in getattr(route, "methods", ())
         if method != "OPTIONS"
     }
-    assert routes - told == {("/openapi.json", "GET"), ("/docs", "GET")}
+    assert routes - told == {
+        (path, "GET") for path in ("/openapi.json", "/docs", "/viewer", "/viewer/script.json", "/viewer/{name}")
+    }
     assert told - routes == set()
 
 

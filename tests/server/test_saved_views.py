@@ -13,7 +13,8 @@ import psycopg
 import pytest
 
 from indelible.catalog import Catalog
-from indelible.server.saved_views import _filter_of, hidden_part_of
+from indelible.server.saved_views import _filter_of
+from indelible.store.narrowing import hidden_part_of
 from indelible.store.view import ALL_PARTS, Part
 from tests.conftest import Service
 from tests.server.conftest import an_event, problem

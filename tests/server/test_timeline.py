@@ -112,7 +112,7 @@ def test_of_a_page_that_took_too_long_the_cursor_goes_on() -> None:
     """In the direction that was asked for; the other one leads back over what was found, or is as it was given."""
     older, newer, found = (Place(datetime(2026, 11, day, tzinfo=UTC), day) for day in (1, 21, 11))
     chosen = FilterQuery("acme", Filter(), None, {})
-    down, up = (TimelineQuery(chosen, 50, Cursor(found, newer=newer_)) for newer_ in (False, True))
+    down, up = (TimelineQuery(chosen, 50, Cursor(found, newer=newer_), sealed=False) for newer_ in (False, True))
     nothing_yet = Page([], older, cut=True), Page([], newer, cut=True)
     assert _cursors_of(down, nothing_yet[0]) == (Cursor(older), None)
     assert _cursors_of(up, nothing_yet[1]) == (None, Cursor(newer, newer=True))

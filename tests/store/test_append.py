@@ -122,7 +122,7 @@ async def test_the_order_of_keys_does_not_make_another_event(appender: Appender,
         {"occurred_at": datetime.now(UTC)},
         {"actor": {"type": "user", "id": "usr_7", "name": "Sarah Chen"}},
     ],
-    ids=str,
+    ids=["another text", "a float", "outcome", "occurred_at", "actor"],
 )
 async def test_an_id_of_another_event_is_refused_and_nothing_is_stored(
     appender: Appender, connections: Connections, intake: Intake, tenant: str, kind: str, other: dict[str, object]
@@ -199,7 +199,9 @@ async def test_a_ledger_is_not_made_where_tenants_are_not_made_on_first_use(
 
 
 @pytest.mark.parametrize(
-    "id_", ["ffffffff-ffff-7fff-bfff-ffffffffffff", str(uuid7(datetime.now(UTC) + timedelta(days=2)))]
+    "id_",
+    ["ffffffff-ffff-7fff-bfff-ffffffffffff", str(uuid7(datetime.now(UTC) + timedelta(days=2)))],
+    ids=["the last", "in two days"],
 )
 def test_an_id_of_the_future_is_refused(intake: Intake, id_: str) -> None:
     """Even of a time that no calendar has."""

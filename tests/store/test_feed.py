@@ -21,12 +21,13 @@ from indelible.store.append import Receipt, Repeated, Rules, append
 from indelible.store.appender import Appender
 from indelible.store.deciding import fulfils
 from indelible.store.errors import StoreUnavailable
-from indelible.store.feed import SCAN, START, Page, feed, size_of
+from indelible.store.feed import SCAN, START, Page, feed
 from indelible.store.filter import Changed, Condition, Is, Term
 from indelible.store.intake import Intake
 from indelible.store.narrowing import HiddenPart
 from indelible.store.session import Connection, Role
 from indelible.store.session import Database as Connections
+from indelible.store.tenants import size_of
 from indelible.store.view import ALL_PARTS, View
 from tests.postgres import Database
 from tests.store.samples import FULL, as_superuser, send, take

@@ -16,7 +16,7 @@ from indelible.ledger import proof
 from indelible.ledger.checkpoint import Checkpoint
 from indelible.ledger.proof import BadProof, Node
 from indelible.ledger.tree import Frontier, leaf_hash
-from indelible.store import proofs
+from indelible.store import nodes, proofs
 from indelible.store.append import Rules
 from indelible.store.appender import Appender
 from indelible.store.intake import Intake
@@ -232,6 +232,50 @@ async def test_a_hole_in_what_is_stored_is_named(database: Database, small: Tree
     assert await proofs.left(small.connections, small.tenant, 0) == []
 
 
+@examples(20)
+@given(st.integers(1, APPENDED).flatmap(lambda n: st.tuples(st.just(n), st.sets(st.integers(0, n - 1), max_size=60))))
+@example((1280, {255, 256, 511, 1279}))
+async def test_the_proofs_of_many_are_those_of_each(tree: Tree, numbers: tuple[int, set[int]]) -> None:
+    size, seqs = numbers
+    found = await proofs.proven_inclusions(tree.connections, tree.tenant, seqs, tree.stated(size))
+    assert found.fault is None
+    assert found.hashes == {seq: tree.folded(proof.inclusion(seq, size)) for seq in seqs}
+
+
+async def test_of_many_those_that_hold_are_given_though_a_hash_was_altered(database: Database, small: Tree) -> None:
+    """By what the next entry says; and those that it is no part of, where nothing does."""
+    seqs, stated = {0, 255, 256, 520, 521, 522, 599}, small.stated(600)
+    right = {seq: small.folded(proof.inclusion(seq, 600)) for seq in seqs}
+    altered = "UPDATE indelible.events SET leaf_hash = sha256('x') WHERE tenant_id = %(tenant)s AND seq = 521"
+    as_superuser(database, altered, tenant=small.tenant)
+    found = await proofs.proven_inclusions(small.connections, small.tenant, seqs, stated)
+    assert found.hashes == right
+    assert "contradicts its signed checkpoint of 600 entries" in (found.fault or "")
+    as_superuser(
+        database, "UPDATE indelible.events SET entry = '{}' WHERE tenant_id = %(tenant)s AND seq = 522",
+        tenant=small.tenant,
+    )  # fmt: skip
+    # Nothing tells any more what the hash was, and every proof of this size is made of it.
+    with pytest.raises(LedgerAltered, match="contradicts"):
+        await proofs.proven_inclusions(small.connections, small.tenant, seqs, stated)
+    early = {0, 255, 256}
+    found = await proofs.proven_inclusions(small.connections, small.tenant, early, small.stated(512))
+    assert found.hashes == {seq: small.folded(proof.inclusion(seq, 512)) for seq in early}
+
+
+async def test_of_nothing_there_are_no_proofs(tree: Tree) -> None:
+    assert await proofs.proven_inclusions(tree.connections, tree.tenant, [], tree.stated(7)) == ({}, None)
+
+
+async def test_of_numbers_those_of_the_view_are_told(tree: Tree) -> None:
+    asked = [APPENDED, 2**53 - 1, 700, 3, 3, 0]
+    assert await proofs.in_view(tree.connections, View(tree.tenant), asked) == [0, 3, 700]
+    assert await proofs.in_view(tree.connections, View("beside"), asked) == [0]
+    none = View(tree.tenant, equal={"action": ["user.left"]})
+    assert await proofs.in_view(tree.connections, none, asked) == []
+    assert await proofs.in_view(tree.connections, View(tree.tenant, member="nobody"), asked) == []
+
+
 ALTERED: dict[str, Callable[[int], str]] = {
     "a leaf hash": lambda seq: f"UPDATE indelible.events SET leaf_hash = sha256('x') WHERE seq = {seq}",
     "a subtree": lambda seq: f"UPDATE indelible.subtrees SET root = sha256('x') WHERE index = {seq // 256}",
@@ -304,7 +348,7 @@ async def test_no_ledger_is_read_through_for_a_proof(cluster: Cluster) -> None:
 async def plan_of_a_proof(database: Database) -> str:
     async with Connections.open(database.url) as connections, connections.transaction("reader", "large") as reading:
         cursor = await reading.execute(
-            b"EXPLAIN " + proofs._HASHES,
+            b"EXPLAIN " + nodes._HASHES,
             {"tenant": "large", "starts": [256, 301, 35_840], "stops": [300, 512, 35_999],
              "high": [1, 1], "high_starts": [0, 2], "high_stops": [1, 140]},
         )  # fmt: skip

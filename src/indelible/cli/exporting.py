@@ -1,16 +1,14 @@
 """`indelible export`: a range of a tenant's ledger as a file that proves itself."""
 
 import asyncio
-import io
 import os
 import shlex
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, cast
+from typing import Annotated, Any, BinaryIO
 
 import typer
 
@@ -21,8 +19,8 @@ from indelible.cli.recording import recorded
 from indelible.cli.selecting import selected
 from indelible.cli.signing import Checkpoints
 from indelible.cli.worker import CONNECTIONS
+from indelible.export.bundle import bundled
 from indelible.export.evidence import Scope, Summary, UnsignedErasure, export_evidence
-from indelible.export.readme import readme
 from indelible.ledger import note as notes
 from indelible.ledger.checkpoint import Checkpoint
 from indelible.ledger.checkpoint import parse as parse_checkpoint
@@ -264,7 +262,8 @@ def _opened(out: Path) -> Iterator[BinaryIO]:
     try:
         with file:
             if out.suffix == ".zip":
-                yield from _zipped(file)
+                with bundled(file) as evidence:
+                    yield evidence
             else:
                 yield file
             file.flush()
@@ -276,17 +275,6 @@ def _opened(out: Path) -> Iterator[BinaryIO]:
         fail(f"{out} cannot be written: {error.strerror}")
     finally:
         part.unlink(missing_ok=True)
-
-
-def _zipped(file: BinaryIO) -> Iterator[BinaryIO]:
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as folder:
-        folder.writestr("README.txt", readme())
-        folder.writestr("verify.py", source())
-        with (
-            folder.open("evidence.jsonl", "w", force_zip64=True) as member,
-            io.BufferedWriter(cast("io.RawIOBase", member), 1 << 20) as buffered,
-        ):
-            yield buffered
 
 
 def _name(part: Path, out: Path) -> None:

@@ -1,13 +1,13 @@
 """Evidence: a range of a ledger in one file, with all that proves it against a signed checkpoint."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import BinaryIO, NamedTuple, cast
 
 from indelible.ledger import base64url, checkpoint, note
 from indelible.ledger.checkpoint import Checkpoint
-from indelible.ledger.disclosure import GROUPS
+from indelible.ledger.disclosure import GROUPS, Disclosure
 from indelible.ledger.entry import BadEntry
 from indelible.ledger.entry import parse as parse_entry
 from indelible.ledger.evidence import Header, Older, Record, Writer
@@ -18,7 +18,7 @@ from indelible.store import proofs
 from indelible.store.errors import StoreError
 from indelible.store.session import Connection, Database
 
-__all__ = ["NothingToExport", "Scope", "Summary", "UnsignedErasure", "export_evidence"]
+__all__ = ["NothingToExport", "Scope", "Summary", "UnsignedErasure", "export_entry", "export_evidence"]
 
 # The sender's clock may be ahead of the service's, and the service's of PostgreSQL's: a day is more than both.
 _CLOCKS = timedelta(days=1)
@@ -140,6 +140,31 @@ async def export_evidence(
         faults.append("what is stored contradicts the checkpoint that was signed of it: entries were altered")
     lacking = max(0, (size if scope.stop is None else min(scope.stop, size)) - stop)
     return Summary(point, start, stop, shown, size, lacking, tuple(faults))
+
+
+async def export_entry(
+    database: Database,
+    tenant: str,
+    file: BinaryIO,
+    seq: int,
+    entry: bytes,
+    disclosures: Sequence[Disclosure],
+    erasures: Iterable[int],
+    signed: str,
+) -> None:
+    """Writes the evidence of one entry, with those of its disclosures that its reader is shown.
+
+    `signed` is a checkpoint (a note) that covers it, and the entries `erasures`, which record what was erased of it.
+    Without them that counts as withheld. Raises `StoreError` or `psycopg.Error`.
+    """
+    async with database.transaction("reader", tenant) as connection:
+        origin, _ = await _ledger(connection, tenant)
+        _, point = _stated(tenant, origin, signed)
+        writer = Writer(file, await _header(connection, tenant, Scope(), signed, point, seq, seq + 1))
+        for record in sorted({*erasures}):
+            writer.record(await _record(connection, tenant, record, point.size))
+    writer.shown(entry, [base64url.to_bytes(disclosure) for disclosure in disclosures])
+    writer.end()
 
 
 _REWRITTEN = "the ledger does not continue the earlier checkpoint: entries before it were altered"

@@ -4,8 +4,8 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Final, NamedTuple
 
-from indelible.store.directory import ledger_size
 from indelible.store.session import Database
+from indelible.store.tenants import size_of
 from indelible.store.view import View
 
 __all__ = ["Answer", "Answers"]
@@ -38,11 +38,11 @@ class Answers:
     ) -> Answer:
         """What was answered to `asked` for this view when the ledger had as many entries as it has now, or `answer`.
 
-        An erasure adds an entry as well, so that nothing outlives it here: the
-        size is read before the events are. Raises as `Database.transaction` and `answer` do.
+        An erasure adds an entry as well, so that nothing outlives it here: the size is read before the events are.
+        Raises as `Database.transaction` and `answer` do.
         """
         equal = tuple(sorted((column, tuple(values)) for column, values in view.equal.items()))
-        size = await ledger_size(database, view.tenant)
+        size = await size_of(database, view.tenant)
         name = (view.tenant, view.member, equal, view.parts, size, asked)
         if (kept := self._kept.get(name)) is not None:
             self._kept.move_to_end(name)

@@ -11,8 +11,10 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import HTTPScope, Receive, Scope, Send
 
 from indelible.catalog import Catalog
+from indelible.server.about import about
 from indelible.server.directories import actions, actors, targets
 from indelible.server.docs import docs, openapi_json
+from indelible.server.evidence import event_evidence
 from indelible.server.facets import facets
 from indelible.server.feed import feed_page
 from indelible.server.gate import OPEN, admit, check_routes
@@ -24,6 +26,8 @@ from indelible.server.live import live
 from indelible.server.logs import configure_logs
 from indelible.server.metrics import metrics
 from indelible.server.neighbours import context
+from indelible.server.page_proofs import page_proofs
+from indelible.server.parameters import MAX_PARAMETERS
 from indelible.server.problems import CONTENT_TYPE, Problem
 from indelible.server.proving import checkpoint, consistency, event_proof, vkeys
 from indelible.server.reading import event, timeline
@@ -33,6 +37,7 @@ from indelible.server.saved_views import change_view, create_view, delete_view, 
 from indelible.server.service import Service
 from indelible.server.stopping import when_stopping
 from indelible.server.tenants import change_tenant, list_tenants, open_tenant, tenant
+from indelible.server.viewer import viewer_page, viewer_script, viewer_source
 from indelible.server.viewer_tokens import issue_token, revoke_tokens
 from indelible.settings import Settings
 
@@ -43,7 +48,6 @@ _LOGGING: Final = ("/api/audit-log", "/api/audit-log/batch")
 """Where applications log. Browsers never do."""
 
 _MAX_QUERY_BYTES: Final = 16 * 1024
-_MAX_PARAMETERS: Final = 100
 
 
 @post([*_LOGGING], needs="events:write")
@@ -71,7 +75,7 @@ class Application:
         self.litestar = Litestar(
             [
                 *(_options("/api/audit-log", "GET", "POST"), _ingest, timeline, event),
-                *(checkpoint, consistency, event_proof, vkeys),
+                *(checkpoint, consistency, event_evidence, event_proof, page_proofs, vkeys, about),
                 *(feed_page, live),
                 *(facets, actors, targets, actions),
                 *(_options("/api/audit-log/views", "GET", "POST"), list_views, create_view, context),
@@ -82,6 +86,7 @@ class Application:
                 *(_options("/api/tenants/{tenant_id:str}", "GET", "PATCH"), tenant, change_tenant),
                 *(issue_token, revoke_tokens),
                 *(healthz, readyz, metrics, openapi_json, docs),
+                *(viewer_page, viewer_source, viewer_script),
             ],
             lifespan=[self._lifespan],
             exception_handlers={Exception: problem_response},
@@ -121,8 +126,8 @@ def _too_long(scope: HTTPScope) -> Problem | None:
     if len(query) > _MAX_QUERY_BYTES:
         detail = f"the address has {len(query):,} bytes of parameters; at most {_MAX_QUERY_BYTES:,} are read"
         return Problem(414, "uri_too_long", detail)
-    if (count := query.count(b"&") + 1) > _MAX_PARAMETERS:
-        detail = f"the address has {count:,} parameters; at most {_MAX_PARAMETERS} are read"
+    if (count := query.count(b"&") + 1) > MAX_PARAMETERS:
+        detail = f"the address has {count:,} parameters; at most {MAX_PARAMETERS} are read"
         return Problem(422, "too_many_parameters", detail)
     return None
 

@@ -43,6 +43,9 @@ class Caller:
     """What they are shown of an event besides who did what to whom."""
     reason: str | None = None
     """Why the vendor's staff looks, as the viewer token says."""
+    time_zone: str | None = None
+    locale: str | None = None
+    """How times and numbers are to be shown to them, as the viewer token says."""
 
     @property
     def subject(self) -> str:
@@ -53,6 +56,16 @@ class Caller:
     def maker(self) -> UUID | None:
         """The key without which they may do nothing: their own, or the one that their viewer token came from."""
         return self.key_id or self.issuer
+
+    @property
+    def ends(self) -> datetime | None:
+        """When what they hold ends, by itself or with the key that it came from."""
+        return min((end for end in (self.expires_at, self.issuer_expires_at) if end is not None), default=None)
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether they may see every event of a tenant."""
+        return self.member is None and not self.equal
 
     def tenant_for(self, asked: str | None) -> str:
         """The tenant that a request is about. Raises `Problem` 403 and 422.

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Annotated, Any, TypeVar
 
-import msgspec
 from litestar import Request, Response, get
 from litestar.datastructures import State
 from litestar.types import Receive
@@ -14,21 +13,19 @@ from indelible.server.feed_query import After, FeedQuery
 from indelible.server.gate import admit_again, clock
 from indelible.server.problems import Problem
 from indelible.server.query import FilterQuery
-from indelible.server.reading import given, hidden_part, refused
+from indelible.server.reading import given, hidden_part, record_listing, refused
 from indelible.server.responses import json_response
 from indelible.server.service import admitted
 from indelible.server.wire import LoggedEvent
-from indelible.store.feed import START, Numbered, feed, size_of
+from indelible.store.feed import START, Numbered, feed
 from indelible.store.finding import HiddenPart
-from indelible.store.tenants import ledgers
+from indelible.store.tenants import ledgers, size_of
 
 __all__ = ["FeedPage", "Tail", "feed_page", "record_following", "while_connected"]
 
 T = TypeVar("T")
 
 _Request = Request[Any, Any, State]
-
-_json = msgspec.json.Encoder(order="sorted")
 
 
 class FeedPage(Struct):
@@ -108,18 +105,7 @@ class Tail:
 
 async def record_following(request: _Request, chosen: FilterQuery) -> None:
     """Has it in the log of the log that the caller follows these events: one entry, like a list that is shown again."""
-    service, caller = admitted(request)
-    if chosen.words is None and not chosen.filters:
-        await service.trail.record(request.scope, caller, chosen.tenant, "audit_log.viewed", once=["feed"])
-        return
-    same = {name: sorted(set(values)) for name, values in chosen.filters.items()}
-    metadata: dict[str, Any] = {"filters": chosen.filters}
-    if chosen.words is not None:
-        metadata["query"] = chosen.words
-    asked = _json.encode({"filters": same, "query": chosen.words}).decode()
-    await service.trail.record(
-        request.scope, caller, chosen.tenant, "audit_log.searched", metadata=metadata, once=["feed", asked]
-    )
+    await record_listing(request, chosen, None, what="feed")
 
 
 async def while_connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T | None:

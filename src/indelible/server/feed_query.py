@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 from indelible.catalog import Catalog
-from indelible.server.parameters import FILTER_PARAMETERS, LIMIT, SINCE, UNTIL, Given, Parameter
+from indelible.server.parameters import FILTER_PARAMETERS, LIMIT, SEALED, SINCE, UNTIL, Given, Parameter
 from indelible.server.query import FilterQuery
 from indelible.server.query_reader import Reader
 from indelible.store.feed import START
@@ -48,7 +48,7 @@ LAST_EVENT_ID = Parameter(
 _CHOOSING: Final = tuple(p for p in FILTER_PARAMETERS if p not in (SINCE, UNTIL))
 
 FEED: Final = (*_CHOOSING, AFTER, LIMIT, WAIT)
-LIVE: Final = (*_CHOOSING, LIVE_AFTER, SECONDS)
+LIVE: Final = (*_CHOOSING, LIVE_AFTER, SECONDS, SEALED)
 
 _NUMBER = re.compile(rf"{START}|[0-9]{{1,16}}")
 
@@ -81,6 +81,7 @@ class LiveQuery:
     chosen: FilterQuery
     after: After
     seconds: int
+    sealed: bool
 
     @classmethod
     def parse(
@@ -93,7 +94,7 @@ class LiveQuery:
         # Empty is what somebody has who has had nothing yet (HTML section 9.2.3).
         if last_event_id:
             after = _after(reader, LAST_EVENT_ID.name, last_event_id, after)
-        query = cls(chosen, after, _seconds(reader, SECONDS))
+        query = cls(chosen, after, _seconds(reader, SECONDS), reader.flag(SEALED.name))
         reader.finish()
         return query
 

@@ -25,7 +25,7 @@ from indelible.server.caller import Caller
 from indelible.server.client_address import client_address
 from indelible.server.last_use import LastUse
 from indelible.server.memory import Memory
-from indelible.server.parameters import TENANT
+from indelible.server.parameters import MAX_PARAMETERS, TENANT
 from indelible.server.problems import Problem
 from indelible.server.tokens import BadToken, Claims, ViewerTokens
 from indelible.server.trail import Trail
@@ -46,8 +46,6 @@ _REALM: Final = 'Bearer realm="indelible"'
 
 # Of a JWT the header is a JSON object, which ours begins so; INDELIBLE_ADMIN_KEY may have dots as well.
 _TOKEN = re.compile(r"eyJ[^.]*\.[^.]*\.[^.]*")
-
-_MAX_PARAMETERS = 100
 
 
 class Gate:
@@ -193,6 +191,8 @@ def _of_token(claims: Claims, issuer: Key | None = None) -> Caller:
         # What members are shown is the tenant's to say, at each request.
         parts=frozenset() if is_member else ALL_PARTS,
         reason=claims.reason,
+        time_zone=claims.zoneinfo,
+        locale=claims.locale,
     )
 
 
@@ -201,7 +201,7 @@ def _tenants_named(scope: HTTPScope) -> Iterator[str]:
     if not scope["query_string"]:
         return
     try:
-        given = parse_qsl(scope["query_string"].decode("latin-1"), max_num_fields=_MAX_PARAMETERS)
+        given = parse_qsl(scope["query_string"].decode("latin-1"), max_num_fields=MAX_PARAMETERS)
     except ValueError:
         return
     for name, value in given:

@@ -23,6 +23,7 @@ _STRICT: Final = (
 )
 """For a page that brings no policy of its own."""
 
+_ALLOW_ORIGIN: Final = b"access-control-allow-origin"
 _MAX_AGE: Final = b"600"
 
 
@@ -65,11 +66,13 @@ class Cors:
         is_preflight = scope["method"] == "OPTIONS" and b"access-control-request-method" in asked
 
         def more(headers: _Headers) -> _Headers:
+            if any(name.lower() == _ALLOW_ORIGIN for name, _ in headers):
+                return []
             # A cache in between must not hand one origin's answer to another.
             added = [(b"vary", b"Origin")]
             if allowed is None:
                 return added
-            added.append((b"access-control-allow-origin", allowed))
+            added.append((_ALLOW_ORIGIN, allowed))
             if is_preflight:
                 return [
                     *added,

@@ -17,7 +17,7 @@ from indelible.server.growth import Growth, Watcher
 from indelible.server.problems import describe
 from indelible.server.reading import given
 from indelible.server.service import Service, admitted
-from indelible.server.wire import LoggedEvent
+from indelible.server.wire import shown
 from indelible.store.feed import Numbered
 
 __all__ = ["CONTENT_TYPE", "live"]
@@ -56,7 +56,7 @@ async def live(request: _Request) -> ASGIApp:
 
     async def stream(_scope: Scope, receive: Receive, send: Send) -> None:
         with service.growth.watch(query.chosen.tenant, caller.subject) as watcher:
-            await while_connected(receive, _Stream(request, tail, watcher, send).run(events, query.seconds))
+            await while_connected(receive, _Stream(request, tail, watcher, send, query).run(events))
 
     return stream
 
@@ -64,14 +64,15 @@ async def live(request: _Request) -> ASGIApp:
 class _Stream:
     """Of a reader who is slow it holds what was read at once, and nothing of the database."""
 
-    def __init__(self, request: _Request, tail: Tail, watcher: Watcher, send: Send) -> None:
+    def __init__(self, request: _Request, tail: Tail, watcher: Watcher, send: Send, query: LiveQuery) -> None:
         self._request = request
         self._tail = tail
         self._watcher = watcher
         self._send = send
+        self._query = query
         self._written_at = clock()
 
-    async def run(self, events: list[Numbered], seconds: int) -> None:
+    async def run(self, events: list[Numbered]) -> None:
         headers = [
             (b"content-type", CONTENT_TYPE.encode()),
             (b"cache-control", b"no-store"),
@@ -80,24 +81,24 @@ class _Stream:
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})
         try:
             await self._write(b"retry: 2000\n\n")
-            reason = await self._follow(events, clock() + seconds, whole=not seconds)
+            reason = await self._follow(events, clock() + self._query.seconds)
             end = msgspec.json.encode({"reason": reason, "after": self._tail.place})
             await self._write(_message(self._tail.place, "end", end), more=False)
         except TimeoutError:
             pass  # nobody reads: the connection is closed
 
-    async def _follow(self, events: list[Numbered], deadline: float, *, whole: bool) -> str:
+    async def _follow(self, events: list[Numbered], deadline: float) -> str:
         """Sends `events` and all that comes after them; why that ended.
 
-        With `whole`, which nothing is waited for, until there is no more.
+        Where it is asked for 0 seconds, in which nothing is waited for, until there is no more.
         """
         growth, catalog = self._service.growth, self._service.catalog
-        latest = clock() + MAX_SECONDS if whole else deadline
+        latest = deadline if self._query.seconds else clock() + MAX_SECONDS
         well_at = clock()
         while True:
             if events:
-                logged = [(e.seq, msgspec.json.encode(LoggedEvent.of(e.record, catalog))) for e in events]
-                await self._write(b"".join(_message(seq, "logged", data) for seq, data in logged))
+                logged = [(e.seq, shown(e.record, catalog, sealed=self._query.sealed)) for e in events]
+                await self._write(b"".join(_message(seq, "logged", msgspec.json.encode(e)) for seq, e in logged))
             if not self._tail.has_more:
                 if clock() < deadline:
                     await self._watcher.beyond(self._tail.size, self._patience(deadline))
@@ -122,14 +123,14 @@ class _Stream:
         """For how many seconds to wait for something to be logged, before something else is to be done."""
         now = clock()
         until = [now + _CHECK, deadline, self._written_at + _KEEP_ALIVE]
-        if (ends := _ends(self._caller)) is not None:
+        if (ends := self._caller.ends) is not None:
             until.append(now + (ends - datetime.now(UTC)).total_seconds())
         return max(min(until) - now, 0.0)
 
     def _ended(self, growth: Growth, deadline: float) -> str | None:
         if growth.is_stopped:
             return "stopping"
-        if (ends := _ends(self._caller)) is not None and datetime.now(UTC) >= ends:
+        if (ends := self._caller.ends) is not None and datetime.now(UTC) >= ends:
             return "expired"
         return "reconnect" if clock() >= deadline else None
 
@@ -151,8 +152,3 @@ class _Stream:
 def _message(seq: int, event: str, data: bytes) -> bytes:
     """JSON as `msgspec` writes it is one line."""
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (seq, event.encode(), data)
-
-
-def _ends(caller: Caller) -> datetime | None:
-    """When what the caller holds ends."""
-    return min((end for end in (caller.expires_at, caller.issuer_expires_at) if end is not None), default=None)

@@ -11,13 +11,13 @@ from msgspec import Meta, Struct
 
 from indelible.catalog import Catalog
 from indelible.ledger.entry import millis
-from indelible.server.parameters import LIMIT, MAX_WORD, TENANT, Given
+from indelible.server.parameters import LIMIT, MAX_WORD, SEALED, TENANT, Given
 from indelible.server.query import EventQuery
 from indelible.server.query_reader import Reader
 from indelible.server.reading import given, no_such_event, record_look, refused
 from indelible.server.responses import json_response
 from indelible.server.service import admitted
-from indelible.server.wire import LoggedEvent
+from indelible.server.wire import LoggedEvent, shown
 from indelible.store import read
 from indelible.store.filter import Field, Filter, Is
 from indelible.store.finding import BUDGET, Page, Place, find
@@ -36,6 +36,7 @@ CONTEXT: Final = (
         text=f"Events in each of the lists, {_DEFAULT} if absent.",
         schema={"type": "integer", "minimum": 1, "maximum": _MOST, "default": _DEFAULT},
     ),
+    SEALED,
 )
 
 _TICK: Final = timedelta(milliseconds=1)
@@ -75,13 +76,16 @@ class EventContext(Struct):
 class _Query:
     event: EventQuery
     limit: int
+    sealed: bool
 
     @classmethod
     def parse(cls, event_id: str, given: Given, *, bound: str | None) -> "_Query":
         """Raises `Problem` 422."""
         reader = Reader(given, CONTEXT, bound)
         query = cls(
-            EventQuery(reader.tenant(), reader.uuid("event_id", event_id)), reader.limit(default=_DEFAULT, most=_MOST)
+            EventQuery(reader.tenant(), reader.uuid("event_id", event_id)),
+            reader.limit(default=_DEFAULT, most=_MOST),
+            reader.flag(SEALED.name),
         )
         reader.finish()
         return query
@@ -96,7 +100,8 @@ async def context(request: _Request) -> Response[bytes]:
     if record is None:
         raise refused(request, view.tenant, no_such_event(query.event))
     await record_look(request, query.event)
-    return json_response(await _Beside(service.reading, service.catalog, view, record, query.limit).all())
+    beside = _Beside(service.reading, service.catalog, view, record, query.limit, query.sealed)
+    return json_response(await beside.all())
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +111,7 @@ class _Beside:
     view: View
     record: Record
     limit: int
+    sealed: bool
 
     async def all(self) -> EventContext:
         # One after the other: each takes one of the connections that the tenant may have.
@@ -143,7 +149,7 @@ class _Beside:
     def _told(self, page: Page, where: dict[str, str] | None) -> Neighbours:
         others = [record for record in page.records if record.seq != self.record.seq]
         return Neighbours(
-            [LoggedEvent.of(record, self.catalog) for record in others[: self.limit]],
+            [shown(record, self.catalog, sealed=self.sealed) for record in others[: self.limit]],
             len(others) > self.limit or page.next is not None,
             None if where is None else urlencode(where, safe=":"),
         )

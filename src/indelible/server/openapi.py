@@ -7,10 +7,12 @@ import msgspec
 from indelible import __version__
 from indelible.event import Event
 from indelible.server import (
+    openapi_about,
     openapi_facets,
     openapi_feed,
     openapi_keys,
     openapi_neighbours,
+    openapi_proofs,
     openapi_saved_views,
     openapi_tenants,
     openapi_viewer_tokens,
@@ -28,9 +30,8 @@ from indelible.server.openapi_parts import (
     text_answer,
     unsecured,
 )
-from indelible.server.parameters import CHECKPOINT_SIZE, CONSISTENCY, EVENT_ID, PARAMETERS, TENANT
+from indelible.server.parameters import EVENT_ID, PARAMETERS, TENANT
 from indelible.server.problems import ProblemDetails
-from indelible.server.proving import TEXT, Consistency
 from indelible.server.wire import Accepted, BatchAnswer, Refused, SealedEvent, Timeline
 
 __all__ = ["describe_api"]
@@ -46,18 +47,14 @@ EXAMPLE: dict[str, Any] = {
     "metadata": {"ticket": "4512"},
 }
 
-_NO_CHECKPOINT = "There is no such ledger, or nothing of it was signed yet"
-_NOT_YET_SIGNED = "No checkpoint covers it yet, although one was asked for"
-
-
 _PARTS = (
-    openapi_facets, openapi_feed, openapi_neighbours, openapi_saved_views, openapi_keys, openapi_tenants,
-    openapi_viewer_tokens,
+    openapi_proofs, openapi_facets, openapi_feed, openapi_neighbours, openapi_saved_views, openapi_keys,
+    openapi_tenants, openapi_viewer_tokens, openapi_about,
 )  # fmt: skip
 
 
 def describe_api() -> dict[str, Any]:
-    models = [Event, Accepted, Refused, BatchAnswer, Timeline, SealedEvent, Consistency, ProblemDetails, Readiness]
+    models = [Event, Accepted, Refused, BatchAnswer, Timeline, SealedEvent, ProblemDetails, Readiness]
     for part in _PARTS:
         models += part.MODELS
     _, schemas = msgspec.json.schema_components(models, ref_template="#/components/schemas/{name}")
@@ -75,10 +72,6 @@ def describe_api() -> dict[str, Any]:
             "/api/audit-log": {"post": _log(), "get": _timeline()},
             "/api/audit-log/batch": {"post": _batch()},
             "/api/audit-log/{event_id}": {"get": _event()},
-            "/api/audit-log/{event_id}/proof": {"get": _proof()},
-            "/api/audit-log/checkpoint": {"get": _checkpoint()},
-            "/api/audit-log/consistency": {"get": _consistency()},
-            "/api/audit-log/vkeys": {"get": _vkeys()},
             **{path: operations for part in _PARTS for path, operations in part.paths().items()},
             "/healthz": {
                 "get": unsecured(
@@ -166,60 +159,4 @@ def _event() -> dict[str, Any]:
         "summary": "One event, with its exact entry and disclosures",
         "parameters": [parameter(EVENT_ID, "path"), parameter(TENANT)],
         "responses": {"200": json_answer("The event", ref("SealedEvent")), **problems(404, 422)},
-    }
-
-
-def _proof() -> dict[str, Any]:
-    return {
-        "operationId": "proof",
-        "summary": "The proof that an event is in the ledger, as a file",
-        "description": "A tlog-proof (`c2sp.org/tlog-proof@v1`): the entry's number, hashes up to the root, and a "
-        "signed checkpoint. What it proves is the SHA-256 of a zero byte and `entry`. Of an event that is newer than "
-        "the latest checkpoint a new one is asked for, which takes a moment.",
-        "parameters": [parameter(EVENT_ID, "path"), parameter(TENANT)],
-        "responses": {
-            "200": text_answer("The proof", TEXT),
-            **problems(404, 422, 500, told={409: _NOT_YET_SIGNED}),
-        },
-    }
-
-
-def _checkpoint() -> dict[str, Any]:
-    return {
-        "operationId": "checkpoint",
-        "summary": "A ledger's latest signed checkpoint",
-        "description": "A signed note (C2SP tlog-checkpoint): origin, size and root of the ledger, and who signed it.",
-        "parameters": [parameter(TENANT), parameter(CHECKPOINT_SIZE)],
-        "responses": {
-            "200": text_answer("The note, as it was signed", TEXT),
-            **problems(422, 500, told={404: _NO_CHECKPOINT, 409: _NOT_YET_SIGNED}),
-        },
-    }
-
-
-def _consistency() -> dict[str, Any]:
-    return {
-        "operationId": "consistency",
-        "summary": "The proof that a ledger only grew between two sizes",
-        "description": "A consistency proof (RFC 9162 section 2.1.4). It is verified against the roots of two "
-        "checkpoints of these sizes.",
-        "parameters": [parameter(p) for p in CONSISTENCY],
-        "responses": {
-            "200": json_answer("The proof", ref("Consistency")),
-            **problems(422, 500, told={404: _NO_CHECKPOINT}),
-        },
-    }
-
-
-def _vkeys() -> dict[str, Any]:
-    return {
-        "operationId": "vkeys",
-        "summary": "The public keys that checkpoints were signed with",
-        "description": "One verifier key (C2SP signed-note) a line, newest first, under the ledger's origin. Pin "
-        "yours once, and elsewhere: a key that comes along with what it is to verify proves nothing.",
-        "parameters": [parameter(TENANT)],
-        "responses": {
-            "200": text_answer("The keys", TEXT),
-            **problems(422, told={404: _NO_CHECKPOINT}),
-        },
     }

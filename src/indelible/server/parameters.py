@@ -18,10 +18,14 @@ __all__ = [
     "FILTER_PARAMETERS",
     "LIMIT",
     "MAX_LIMIT",
+    "MAX_PARAMETERS",
+    "MAX_PROOFS",
     "MAX_QUERY",
     "MAX_VALUES",
     "MAX_WORD",
     "PARAMETERS",
+    "PROOFS",
+    "SEALED",
     "SINCE",
     "TENANT",
     "UNTIL",
@@ -32,6 +36,12 @@ __all__ = [
 
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 1000
+
+MAX_PARAMETERS: Final = 256
+"""Of one address: for `MAX_PROOFS` and what goes with them."""
+
+MAX_PROOFS: Final = 200
+"""Of one answer."""
 
 MAX_VALUES: Final = 50
 """Of all filters of one query together, those of the search box among them."""
@@ -98,6 +108,22 @@ CONSISTENCY = (
     Parameter("to", "The later size; that of the latest checkpoint if absent.", _SIZE),
 )
 
+PROOFS = (
+    TENANT,
+    Parameter(
+        "seq",
+        "The number of an entry; of several, each by itself.",
+        {
+            "type": "array",
+            "items": {"type": "integer", "minimum": 0, "maximum": MAX_SIZE},
+            "minItems": 1,
+            "maxItems": MAX_PROOFS,
+        },
+        required=True,
+    ),
+    CHECKPOINT_SIZE,
+)
+
 SINCE = Parameter(
     "since",
     "The earliest occurred_at, inclusive: a day or a month in UTC (2026-11-21, 2026-11, today, yesterday), RFC 3339, "
@@ -154,7 +180,13 @@ CURSOR = Parameter(
     {"type": "string", "minLength": 1},
 )
 
-PARAMETERS = (*FILTER_PARAMETERS, LIMIT, CURSOR)
+SEALED = Parameter(
+    "sealed",
+    "true: each event also has its `entry` and its `disclosures`, as when it is asked for alone (`SealedEvent`).",
+    {"type": "boolean", "default": False},
+)
+
+PARAMETERS = (*FILTER_PARAMETERS, LIMIT, CURSOR, SEALED)
 """Those of the timeline."""
 
 

@@ -30,7 +30,17 @@ from indelible.store.checkpoints import Signed
 from indelible.store.proofs import LedgerAltered
 from indelible.store.tenants import Ledger, ledgers
 
-__all__ = ["TEXT", "Consistency", "checkpoint", "consistency", "event_proof", "vkeys"]
+__all__ = [
+    "TEXT",
+    "Consistency",
+    "asked_for",
+    "checkpoint",
+    "consistency",
+    "covering",
+    "event_proof",
+    "record_proof",
+    "vkeys",
+]
 
 TEXT = "text/plain; charset=utf-8"
 
@@ -51,19 +61,12 @@ class Consistency(Struct, rename={"old": "from", "new": "to"}):
 
 @get("/api/audit-log/checkpoint", needs="events:read")
 async def checkpoint(request: _Request) -> Response[bytes]:
-    service, caller = admitted(request)
+    _, caller = admitted(request)
     query = CheckpointQuery.parse(given(request), bound=caller.tenant)
     tenant = caller.tenant_for(query.tenant)
-    if query.size is None:
-        found = await _latest(service, tenant)
-    else:
-        size = (await _ledger(service, tenant)).size
-        if query.size > size:
-            raise _beyond("size", size, "the number of entries that there are")
-        found = await _at_least(request, tenant, query.size)
-    _stated(found, await _ledger(service, tenant))
-    await _record(request, tenant, "checkpoint")
-    return _text(found.note)
+    signed, _ = await asked_for(request, tenant, query.size)
+    await record_proof(request, tenant, "checkpoint")
+    return _text(signed.note)
 
 
 @get("/api/audit-log/consistency", needs="events:read")
@@ -81,7 +84,7 @@ async def consistency(request: _Request) -> Response[bytes]:
     if old > new:
         raise _beyond("from", new, "to" if query.new else "the size of the latest checkpoint, which stands for to")
     proof = await proofs.proven_consistency(service.reading, tenant, old, new, stated)
-    await _record(request, tenant, "consistency")
+    await record_proof(request, tenant, "consistency")
     return json_response(Consistency(old, new, [base64url.encode(value) for value in proof]))
 
 
@@ -94,12 +97,9 @@ async def event_proof(request: _Request) -> Response[bytes]:
     placed = await proofs.find(service.reading, view, query.event_id)
     if placed is None:
         raise refused(request, tenant, no_such_event(query))
-    signed = await checkpoints.latest(service.reading, tenant)
-    if signed is None or signed.size <= placed.seq:
-        signed = await _at_least(request, tenant, placed.seq + 1)
-    stated = _stated(signed, await _ledger(service, tenant))
+    signed, stated = await covering(request, tenant, placed.seq)
     hashes = await proofs.proven_inclusion(service.reading, tenant, placed.leaf, placed.seq, stated)
-    await _record(request, tenant, "proof", query.event_id)
+    await record_proof(request, tenant, "proof", query.event_id)
     return _text(
         dump_tlog_proof(InclusionProof(placed.seq, tuple(hashes), signed.note)),
         {"content-disposition": f'attachment; filename="{query.event_id}.tlog-proof"'},
@@ -115,8 +115,30 @@ async def vkeys(request: _Request) -> Response[bytes]:
     keys = await checkpoints.public_keys(service.reading)
     if not keys:
         raise _no_checkpoint(tenant)
-    await _record(request, tenant, "vkeys")
+    await record_proof(request, tenant, "vkeys")
     return _text("".join(f"{note.Verifier.of(ledger.origin, key)}\n" for key in keys))
+
+
+async def asked_for(request: _Request, tenant: str, size: int | None) -> tuple[Signed, Checkpoint]:
+    """The earliest checkpoint of at least `size` entries, the latest where that is None; and what it says."""
+    service, _ = admitted(request)
+    if size is None:
+        found = await _latest(service, tenant)
+    else:
+        there_are = (await _ledger(service, tenant)).size
+        if size > there_are:
+            raise _beyond("size", there_are, "the number of entries that there are")
+        found = await _at_least(request, tenant, size)
+    return found, _stated(found, await _ledger(service, tenant))
+
+
+async def covering(request: _Request, tenant: str, seq: int) -> tuple[Signed, Checkpoint]:
+    """The latest checkpoint, or if that does not cover the entry `seq` one that does; and what it says."""
+    service, _ = admitted(request)
+    found = await checkpoints.latest(service.reading, tenant)
+    if found is None or found.size <= seq:
+        found = await _at_least(request, tenant, seq + 1)
+    return found, _stated(found, await _ledger(service, tenant))
 
 
 async def _ledger(service: Service, tenant: str) -> Ledger:
@@ -177,10 +199,10 @@ def _stated(signed: Signed, ledger: Ledger) -> Checkpoint:
     return stated
 
 
-async def _record(
+async def record_proof(
     request: _Request,
     tenant: str,
-    kind: Literal["checkpoint", "consistency", "proof", "vkeys"],
+    kind: Literal["checkpoint", "consistency", "evidence", "proof", "proofs", "vkeys"],
     event_id: UUID | None = None,
 ) -> None:
     service, caller = admitted(request)

@@ -16,8 +16,11 @@ from indelible.server.parameters import (
     CONSISTENCY,
     CURSOR,
     FILTER_PARAMETERS,
+    MAX_PROOFS,
     MAX_VALUES,
     PARAMETERS,
+    PROOFS,
+    SEALED,
     TENANT,
     Given,
     Parameter,
@@ -27,7 +30,15 @@ from indelible.server.query_reader import Reader
 from indelible.server.search_box import BadSearch, Search, search
 from indelible.store.filter import Condition, Filter
 
-__all__ = ["CheckpointQuery", "ConsistencyQuery", "EventQuery", "FilterQuery", "TenantQuery", "TimelineQuery"]
+__all__ = [
+    "CheckpointQuery",
+    "ConsistencyQuery",
+    "EventQuery",
+    "FilterQuery",
+    "ProofsQuery",
+    "TenantQuery",
+    "TimelineQuery",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +123,7 @@ class TimelineQuery:
     chosen: FilterQuery
     limit: int
     cursor: Cursor | None
+    sealed: bool
 
     @classmethod
     def parse(
@@ -120,7 +132,7 @@ class TimelineQuery:
         """Raises `Problem` 422."""
         reader = Reader(given, PARAMETERS, bound)
         chosen = FilterQuery.read(reader, now=now, catalog=catalog)
-        query = cls(chosen, reader.limit(), _cursor(reader, chosen.tenant, cursors))
+        query = cls(chosen, reader.limit(), _cursor(reader, chosen.tenant, cursors), reader.flag(SEALED.name))
         reader.finish()
         return query
 
@@ -186,5 +198,20 @@ class ConsistencyQuery:
         """Raises `Problem` 422. Whether there are so many entries is for the caller to find out."""
         reader = Reader(given, CONSISTENCY, bound)
         query = cls(reader.tenant(), reader.size("from", required=True) or 0, reader.size("to"))
+        reader.finish()
+        return query
+
+
+@dataclass(frozen=True, slots=True)
+class ProofsQuery:
+    tenant: str
+    seqs: frozenset[int]
+    size: int | None
+
+    @classmethod
+    def parse(cls, given: Given, *, bound: str | None = None) -> "ProofsQuery":
+        """Raises `Problem` 422."""
+        reader = Reader(given, PROOFS, bound)
+        query = cls(reader.tenant(), reader.numbers("seq", most=MAX_PROOFS), reader.size("size"))
         reader.finish()
         return query

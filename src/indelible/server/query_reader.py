@@ -102,6 +102,13 @@ class Reader:
             return default
         return int(value)
 
+    def flag(self, name: str) -> bool:
+        """Of one that is false if absent."""
+        value = self.single(name)
+        if value not in (None, "true", "false"):
+            self.wrong(name, "must be true or false")
+        return value == "true"
+
     def size(self, name: str, *, required: bool = False) -> int | None:
         value = self.single(name)
         try:
@@ -111,6 +118,18 @@ class Reader:
         if size == 0 or (required and name not in self._values):
             self.wrong(name, f"{'is required: it ' if size is None else ''}must be a whole number from 1 to {MAX_SIZE}")
         return size
+
+    def numbers(self, name: str, *, most: int) -> frozenset[int]:
+        """Of a parameter that is given up to `most` times."""
+        values = self.all(name)
+        if not 0 < len(values) <= most:
+            self.wrong(name, f"must be given at least once, and at most {most} times")
+            return frozenset()
+        try:
+            return frozenset(map(decimal, values))
+        except ValueError:
+            self.wrong(name, f"must be a whole number from 0 to {MAX_SIZE}")
+            return frozenset()
 
     def uuid(self, name: str, value: str) -> UUID:
         try:

@@ -5,7 +5,7 @@ What is answered is what the caller's view shows, and that they looked is record
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from litestar import Request, Response, get
@@ -18,7 +18,7 @@ from indelible.server.problems import ErrorDetail, Problem
 from indelible.server.query import EventQuery, FilterQuery, TimelineQuery
 from indelible.server.responses import json_response
 from indelible.server.service import admitted
-from indelible.server.wire import LoggedEvent, SealedEvent, Timeline
+from indelible.server.wire import SealedEvent, Timeline, shown
 from indelible.store import read
 from indelible.store.finding import HiddenPart, Page, find
 
@@ -50,7 +50,7 @@ async def timeline(request: _Request) -> Response[bytes]:
     older, later = _cursors_of(query, page)
     return json_response(
         Timeline(
-            [LoggedEvent.of(record, service.catalog) for record in (reversed if newer else iter)(page.records)],
+            [shown(r, service.catalog, sealed=query.sealed) for r in (reversed if newer else iter)(page.records)],
             cursors.write(older, view.tenant) if older else None,
             cursors.write(later, view.tenant) if later else None,
             page.cut,
@@ -121,15 +121,21 @@ async def record_look(request: _Request, query: EventQuery) -> None:
 
 
 async def record_listing(
-    request: _Request, chosen: FilterQuery, results: int, *, more: bool, later_page: bool = False
+    request: _Request,
+    chosen: FilterQuery,
+    results: int | None,
+    *,
+    more: bool = False,
+    later_page: bool = False,
+    what: Literal["list", "feed"] = "list",
 ) -> None:
     """Has it in the log of the log that the caller looked for these events: once, for whatever answers about them.
 
-    `results` is how many they were told of, and `more` whether there are others.
+    `results` is how many they were told of, None where there is no saying, and `more` whether there are others.
     """
     service, caller = admitted(request)
     if chosen.words is None and not chosen.filters:
-        await service.trail.record(request.scope, caller, chosen.tenant, "audit_log.viewed", once=["list"])
+        await service.trail.record(request.scope, caller, chosen.tenant, "audit_log.viewed", once=[what])
         return
     same = {name: _in_order(values) for name, values in chosen.filters.items()}
     metadata: dict[str, Any] = {"filters": _noted(chosen.filters)}
@@ -139,11 +145,11 @@ async def record_listing(
         same |= _reach(chosen)
     # How many there were is said only where the entry stands for no list that others are on: a page may lie behind the
     # last event, and what a program asks for again and again may reach a little further each time.
-    if not later_page and not (caller.key_id and same.keys() & {"since", "until"}):
+    if results is not None and not later_page and not (caller.key_id and same.keys() & {"since", "until"}):
         metadata["results"] = results
         if more:
             metadata["more"] = True
-    asked = ["list", _json.encode({"filters": same, "query": chosen.words}).decode()]
+    asked = [what, _json.encode({"filters": same, "query": chosen.words}).decode()]
     await service.trail.record(
         request.scope,
         caller,

@@ -5,7 +5,7 @@ whole log, and by keys with `tenants:manage`.
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
@@ -32,10 +32,10 @@ from indelible.server.responses import json_response
 from indelible.server.service import Service, admitted
 from indelible.server.wire import Time
 from indelible.store import saved_views as store
-from indelible.store.filter import Changed, Condition, Is
+from indelible.store.narrowing import hidden_part_of
 from indelible.store.saved_views import SavedView, TooManyViews, ViewExists
 from indelible.store.tenants import ledgers
-from indelible.store.view import ALL_PARTS, Part
+from indelible.store.view import ALL_PARTS
 
 __all__ = [
     "VIEW_ID",
@@ -46,8 +46,8 @@ __all__ = [
     "change_view",
     "create_view",
     "delete_view",
-    "hidden_part_of",
     "list_views",
+    "may_share",
 ]
 
 _MAX_NAME, _MAX_QUERY, _MAX_PARAMETERS = 100, 8192, 100
@@ -247,18 +247,24 @@ def _no_such_view() -> Problem:
     return Problem(404, "no_such_view", "you have no view of this id; GET /api/audit-log/views lists those there are")
 
 
+def may_share(caller: Caller) -> bool:
+    """Whether they may say what others see."""
+    return caller.sees_all and (caller.key_id is None or _SHARES in caller.scopes)
+
+
 def _check_may_share(request: _Request, caller: Caller) -> None:
     """Raises `Problem` 403 for whoever may not say what others see, and that is on record."""
     service, _ = admitted(request)
-    if caller.member is not None or caller.equal:
+    if may_share(caller):
+        return
+    if not caller.sees_all:
         detail = (
             "shared views are made, changed and deleted by admins whose token has no filter; a view of your own has "
             "shared: false"
         )
         raise service.gate.refuse(request.scope, caller, Problem(403, "admins_only", detail))
-    if caller.key_id is not None and _SHARES not in caller.scopes:
-        detail = f"the key {caller.actor.name!r} lacks the scope {_SHARES}, which it takes to change shared views"
-        raise service.gate.refuse(request.scope, caller, Problem(403, "missing_scope", detail))
+    detail = f"the key {caller.actor.name!r} lacks the scope {_SHARES}, which it takes to change shared views"
+    raise service.gate.refuse(request.scope, caller, Problem(403, "missing_scope", detail))
 
 
 def _is_shown(view: SavedView, caller: Caller, tenant: str, catalog: Catalog) -> bool:
@@ -270,20 +276,6 @@ def _is_shown(view: SavedView, caller: Caller, tenant: str, catalog: Catalog) ->
     except (Problem, ValueError):
         return False  # The timeline takes it no longer: nobody can tell what it is about.
     return hidden_part_of(where.conditions, caller.parts) is None
-
-
-def hidden_part_of(conditions: Iterable[Condition], shown: Collection[Part]) -> Part | None:
-    """The first part that a condition is on and that is not `shown`: one for which `store.narrowing` has `HiddenPart`.
-
-    The words of a search box are looked for in what is shown, whatever that is: they are on no part.
-    """
-    for condition in conditions:
-        match condition:
-            case Is(field="ip_address" | "session_id" | "request_id" as part) if part not in shown:
-                return part
-            case Changed() if "changes" not in shown:
-                return "changes"
-    return None
 
 
 @contextmanager

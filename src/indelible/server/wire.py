@@ -14,7 +14,7 @@ from indelible.store.append import Receipt
 from indelible.store.sealing import Prepared, Record, leaf_text
 from indelible.store.view import Part
 
-__all__ = ["Accepted", "BatchAnswer", "LoggedEvent", "Refused", "SealedEvent", "Timeline", "sentence"]
+__all__ = ["Accepted", "BatchAnswer", "LoggedEvent", "Refused", "SealedEvent", "Timeline", "sentence", "shown"]
 
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, description="RFC 3339, UTC")]
 Hash = Annotated[str, Meta(description="SHA-256, base64url without padding", examples=[leaf_text(bytes(32))])]
@@ -122,6 +122,11 @@ class SealedEvent(LoggedEvent, kw_only=True):
             entry=record.entry.decode(errors="replace"),
             disclosures=[text(d) for d in record.disclosures],
         )
+
+
+def shown(record: Record, catalog: Catalog, *, sealed: bool) -> LoggedEvent:
+    """The event as lists have it, or with the bytes that are hashed."""
+    return (SealedEvent if sealed else LoggedEvent).of(record, catalog)
 
 
 class Timeline(Struct, omit_defaults=True):

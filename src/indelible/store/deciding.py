@@ -12,7 +12,7 @@ from indelible.event import Change, Event
 from indelible.store.filter import Changed, Condition, Is, Term
 from indelible.store.narrowing import action_has, matching, outcomes_of
 from indelible.store.sealing import Record
-from indelible.store.words import IMPERSONATED, MAX_WHOLE, SEARCHED, fold, is_listed, tokens
+from indelible.store.words import IMPERSONATED, MAX_WHOLE, SEARCHED, fold, name_has, tokens
 
 __all__ = ["fulfils"]
 
@@ -133,11 +133,11 @@ def _has_words(event: Event, text: str, of: str, catalog: Catalog) -> bool:
     if text and any(whole[:MAX_WHOLE].startswith(text[:MAX_WHOLE]) for whole in _wholes(event, of)):
         return True
     names = tokens(" ".join(_names(event, of)))
-    begun = names | (tokens(" ".join(_told(event))) if of == "anything" else set())
+    told = tokens(" ".join(_told(event))) if of == "anything" else ()
     words = tokens(text)
     return bool(words) and all(
-        any(each.startswith(word) for each in begun)
-        or (len(word) >= 3 and any(word in name for name in names if is_listed(name)))
+        any(name_has(word, name) for name in names)
+        or any(each.startswith(word) for each in told)
         or (of == "anything" and (action_has(word, event.action, catalog) or event.outcome in outcomes_of(word)))
         for word in words
     )

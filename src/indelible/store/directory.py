@@ -15,9 +15,9 @@ from indelible.store.narrowing import action_has
 from indelible.store.read import Spot, records
 from indelible.store.session import Database
 from indelible.store.view import View
-from indelible.store.words import MAX_WHOLE, fold, is_listed, tokens
+from indelible.store.words import MAX_WHOLE, fold, name_has, tokens
 
-__all__ = ["MOST", "MOST_READ", "Actions", "Named", "Seen", "actions", "actors", "ledger_size", "targets"]
+__all__ = ["MOST", "MOST_READ", "Actions", "Named", "Seen", "actions", "actors", "targets"]
 
 MOST: Final = 2000
 """Events whose actions are told to whoever sees a part of the events."""
@@ -39,9 +39,6 @@ _ROWS: Final = 300
 
 _TRIES: Final = 3
 """Events of somebody that are read until one shows a name: not each has to."""
-
-_MIDDLE: Final = 3
-"""Characters, from which on the middle of a word counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +67,6 @@ class Actions:
     names: Sequence[str]
     partial: bool
     cut: bool = field(default=False, compare=False)
-
-
-async def ledger_size(database: Database, tenant: str) -> int | None:
-    """How many entries there are; None where there is no such ledger. Raises as `Database.transaction` does."""
-    async with database.transaction("reader", tenant) as connection:
-        cursor = await connection.execute("SELECT size FROM indelible.ledgers WHERE tenant_id = %s", (tenant,))
-        row = await cursor.fetchone()
-    return None if row is None else cast("int", row[0])
 
 
 async def actors(
@@ -287,7 +276,4 @@ def _fits(text: str, named: Named) -> bool:
     if named.id is not None and named.id.startswith(text):
         return True
     names, words = tokens(f"{named.name or ''} {named.email or ''}"), tokens(text)
-    return bool(words) and all(
-        any(name.startswith(word) or (len(word) >= _MIDDLE and word in name and is_listed(name)) for name in names)
-        for word in words
-    )
+    return bool(words) and all(any(name_has(word, name) for name in names) for word in words)

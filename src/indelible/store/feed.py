@@ -23,7 +23,7 @@ from indelible.store.sealing import Record
 from indelible.store.session import Connection, Database
 from indelible.store.view import View
 
-__all__ = ["SCAN", "START", "Numbered", "Page", "feed", "size_of"]
+__all__ = ["SCAN", "START", "Numbered", "Page", "feed"]
 
 START: Final = -1
 """The number before the first entry's."""
@@ -83,11 +83,6 @@ class Page:
     @property
     def has_more(self) -> bool:
         return self.after < self.size - 1
-
-
-async def size_of(database: Database, tenant: str) -> int:
-    """How many entries the ledger has; none where there is no such ledger. Raises as `Database.transaction` does."""
-    return (await _end(database, tenant, START))[0]
 
 
 async def feed(

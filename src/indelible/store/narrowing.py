@@ -4,7 +4,7 @@ What neither can tell is left to `store.deciding`; what is found is then a super
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, cast
@@ -16,9 +16,9 @@ from indelible.catalog.synonyms import ways_to_say
 from indelible.store.filter import Changed, Condition, Field, Filter, Is, Term
 from indelible.store.session import Connection
 from indelible.store.view import Column, Part, View
-from indelible.store.words import MAX_WHOLE, OF_A_PART, Mark, fold, lexeme, tokens, without_escapes
+from indelible.store.words import MAX_WHOLE, MIDDLE, OF_A_PART, Mark, fold, lexeme, tokens, without_escapes
 
-__all__ = ["MAX_OWN", "HiddenPart", "Narrowed", "action_has", "matching", "narrowed", "outcomes_of"]
+__all__ = ["MAX_OWN", "HiddenPart", "Narrowed", "action_has", "hidden_part_of", "matching", "narrowed", "outcomes_of"]
 
 
 class HiddenPart(ValueError):
@@ -67,12 +67,11 @@ MAX_OWN: Final = 10_000_000
 _MANY: Final = 300
 """Words of names that are looked for in place of the middles of them that are given; of more, each event decides."""
 
-_MIDDLE = 3
-"""Characters, from which on the middle of a word is looked for."""
-
 
 async def narrowed(connection: Connection, view: View, where: Filter, catalog: Catalog) -> Narrowed:
     """`connection` is in a transaction of the view's role. Raises `HiddenPart`."""
+    if (part := hidden_part_of(where.conditions, view.parts)) is not None:
+        raise HiddenPart(part)
     directory = await _directory(connection, view, where, catalog)
     found = Narrowed()
     found.columns += view.conditions(found.parameters)
@@ -104,6 +103,20 @@ async def narrowed(connection: Connection, view: View, where: Filter, catalog: C
     return found
 
 
+def hidden_part_of(conditions: Iterable[Condition], shown: Collection[Part]) -> Part | None:
+    """The first part that a condition is on and that is not `shown`.
+
+    The words of a search box are looked for in what is shown, whatever that is: they are on no part.
+    """
+    for condition in conditions:
+        match condition:
+            case Is(field="ip_address" | "session_id" | "request_id" as part) if part not in shown:
+                return part
+            case Changed() if "changes" not in shown:
+                return "changes"
+    return None
+
+
 def matching(pattern: str) -> Callable[[str], bool]:
     """Whether an action is the one meant; `*` stands for any characters, and then case does not matter."""
     if "*" not in pattern:
@@ -121,7 +134,7 @@ def action_has(word: str, action: str, catalog: Catalog, *, whole: bool = False)
     if whole:
         return word in of_it
     ways = tuple(ways_to_say(word))
-    return any(each.startswith(ways) for each in of_it) or (len(word) >= _MIDDLE and word in fold(action))
+    return any(each.startswith(ways) for each in of_it) or (len(word) >= MIDDLE and word in fold(action))
 
 
 @lru_cache(maxsize=10_000)
@@ -132,7 +145,7 @@ def _words_of(action: str, catalog: Catalog) -> frozenset[str]:
 def outcomes_of(word: str) -> set[str]:
     """The outcomes that a word, or its beginning, stands for."""
     said = {"failed": "failure", "failure": "failure", "denied": "denied"}
-    return {outcome for text, outcome in said.items() if len(word) >= _MIDDLE and text.startswith(word)}
+    return {outcome for text, outcome in said.items() if len(word) >= MIDDLE and text.startswith(word)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +168,7 @@ async def _directory(connection: Connection, view: View, where: Filter, catalog:
     if view.member is not None:
         # Members see no directory: whether others' events have a name or an action is not theirs to know.
         return _Directory(await _own_actions(connection, view), {}, frozenset(), catalog)
-    words = {w for term in terms for text in term.texts for w in tokens(text) if len(w) >= _MIDDLE and not term.phrase}
+    words = {w for term in terms for text in term.texts for w in tokens(text) if len(w) >= MIDDLE and not term.phrase}
     cursor = await connection.execute(
         "SELECT kind, value FROM indelible.directory WHERE tenant_id = %(tenant)s AND kind = 'action' UNION ALL"
         " (SELECT kind, value FROM indelible.directory WHERE tenant_id = %(tenant)s AND kind = 'name'"
@@ -221,8 +234,6 @@ def _column(condition: Is, column: str, values: Sequence[str], view: View, found
 
 def _id(condition: Is, view: View, found: Narrowed) -> _Query:
     marks = _MARKS[condition.field]
-    for mark in marks:
-        _check_shown(mark, view)
     if any(len(value) >= MAX_WHOLE for value in condition.values):
         # There may be a longer one that begins so.
         found.undecided.append(condition)
@@ -240,7 +251,6 @@ def _id(condition: Is, view: View, found: Narrowed) -> _Query:
 
 
 def _changed(condition: Changed, view: View, found: Narrowed) -> _Query:
-    _check_shown("c", view)
     found.undecided.append(condition)
     if condition.excluded:
         return True
@@ -287,11 +297,6 @@ def _text(text: str, condition: Term, view: View, directory: _Directory) -> _Que
 
 def _is_shown(mark: Mark, view: View) -> bool:
     return mark not in OF_A_PART or OF_A_PART[mark] in view.parts
-
-
-def _check_shown(mark: Mark, view: View) -> None:
-    if not _is_shown(mark, view):
-        raise HiddenPart(cast("Part", OF_A_PART[mark]))
 
 
 def _lexeme(view: View, mark: Mark, word: str, *, begins: bool = False) -> str:

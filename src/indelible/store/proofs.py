@@ -1,8 +1,7 @@
 """Proofs from the stored tree: some hundred rows found by their keys, whatever the size of the ledger.
 
-What is stored of a tree are the leaf hashes and, above, the roots of complete subtrees of 256, 65,536 … leaves; each
-node between is hashed from up to 128 of these. All are rows that are only ever inserted, so that a proof for a size
-that the ledger has had can be read at any time, without a lock.
+All are rows that are only ever inserted, so that a proof for a size that the ledger has had can be read at any time,
+without a lock; `store.nodes` reads them.
 
 Each function takes a `Database`, and reads in a transaction of its own, or a `Connection` in a transaction as
 `reader` or `signer` of the tenant. Raises `LedgerAltered` where the rows are not all there, `BadProof` for sizes and
@@ -20,34 +19,26 @@ from psycopg import sql
 from indelible.ledger import proof
 from indelible.ledger.checkpoint import Checkpoint
 from indelible.ledger.proof import BadProof, Node
-from indelible.ledger.tree import SUBTREE_LEVELS, leaf_hash
-from indelible.store.errors import StoreError
+from indelible.ledger.tree import leaf_hash
+from indelible.store.nodes import LedgerAltered, nodes_of
 from indelible.store.session import Connection, Database
 from indelible.store.view import View
 
 __all__ = [
     "LedgerAltered",
     "Placed",
+    "Proven",
     "consistency",
     "find",
+    "in_view",
     "inclusion",
     "left",
     "proven_consistency",
     "proven_inclusion",
+    "proven_inclusions",
     "root",
     "tail",
 ]
-
-
-class LedgerAltered(StoreError):
-    """What is stored of a ledger is incomplete, or contradicts what was signed of it.
-
-    The message does not name the tenant: it is shown to others too.
-    """
-
-    def __init__(self, tenant: str, what: str) -> None:
-        super().__init__(what)
-        self.tenant = tenant
 
 
 class Placed(NamedTuple):
@@ -57,34 +48,19 @@ class Placed(NamedTuple):
     leaf: bytes
 
 
-class _Span(NamedTuple):
-    """Neighbouring stored hashes: those of a stored level from `start` up to, but not including, `stop`."""
+class Proven(NamedTuple):
+    """Inclusion proofs that hold, by the numbers of their entries."""
 
-    level: int
-    start: int
-    stop: int
+    hashes: Mapping[int, list[bytes]]
+    fault: str | None
+    """What was found to contradict the checkpoint, although these hold."""
 
 
-# Spans and not a list of numbers: every month is searched for each of them. OFFSET 0 keeps each search apart: joined,
-# the planner would take them for a ninth of the ledger and read through all of it.
-_HASHES = b"""
-    SELECT 0, e.seq, e.leaf_hash
-    FROM unnest(%(starts)s::bigint[], %(stops)s::bigint[]) span (start, stop)
-    CROSS JOIN LATERAL (
-        SELECT seq, leaf_hash FROM indelible.events
-        WHERE tenant_id = %(tenant)s AND seq >= span.start AND seq < span.stop OFFSET 0
-    ) e
-    UNION ALL
-    SELECT s.level, s.index, s.root
-    FROM unnest(%(high)s::smallint[], %(high_starts)s::bigint[], %(high_stops)s::bigint[]) span (level, start, stop)
-    CROSS JOIN LATERAL (
-        SELECT level, index, root FROM indelible.subtrees
-        WHERE tenant_id = %(tenant)s AND level = span.level AND index >= span.start AND index < span.stop
-        OFFSET 0
-    ) s
-"""
+_IN_VIEW = sql.SQL("SELECT DISTINCT seq FROM indelible.events WHERE {} ORDER BY seq")
 
 _ENTRY = sql.SQL("SELECT seq, entry FROM indelible.events WHERE {}")
+
+_CONTRADICTS = "the stored ledger contradicts its signed checkpoint of {} entries"
 
 Source = Database | Connection
 
@@ -123,10 +99,43 @@ async def proven_inclusion(source: Source, tenant: str, leaf: bytes, seq: int, s
     try:
         proof.verify_inclusion(leaf, seq, stated.size, hashes, stated.root)
     except BadProof as error:
-        raise LedgerAltered(
-            tenant, f"the stored ledger contradicts its signed checkpoint of {stated.size} entries: {error}"
-        ) from error
+        raise LedgerAltered(tenant, f"{_CONTRADICTS.format(stated.size)}: {error}") from error
     return hashes
+
+
+async def proven_inclusions(source: Source, tenant: str, seqs: Iterable[int], stated: Checkpoint) -> Proven:
+    """The proofs that these entries, of those that were signed, stand where they do. The tree is read once for all.
+
+    They are verified from the leaf hashes that are stored, and say nothing of the bytes of an entry: whoever has those
+    hashes them, so that of an altered one it shows, and of that one alone. Where a stored hash does not lead to the
+    root either, its neighbours' proofs, which it is part of, are made of what the entries that follow call `prev`: the
+    chain has each hash a second time. Left out is what does not hold in either way.
+
+    Raises `LedgerAltered` where none of them holds.
+    """
+    parts = {seq: proof.inclusion(seq, stated.size) for seq in seqs}
+    if not parts:
+        return Proven({}, None)
+    proven: dict[int, list[bytes]] = {}
+    fault = None
+    async with _transaction(source, View(tenant)) as connection:
+        for chained in (False, True):
+            missing = {seq: parts[seq] for seq in parts if seq not in proven}
+            wanted = {*map(_leaf, missing), *chain(*chain(*missing.values()))}
+            nodes = await nodes_of(connection, tenant, wanted, chained=chained)
+            for seq, each in missing.items():
+                hashes = [_fold(nodes, part) for part in each]
+                try:
+                    proof.verify_inclusion(nodes[_leaf(seq)], seq, stated.size, hashes, stated.root)
+                except BadProof as error:
+                    fault = fault or f"{_CONTRADICTS.format(stated.size)}: {error}"
+                else:
+                    proven[seq] = hashes
+            if len(proven) == len(parts):
+                break
+    if not proven:
+        raise LedgerAltered(tenant, fault or "")
+    return Proven(proven, fault)
 
 
 async def proven_consistency(
@@ -142,7 +151,7 @@ async def proven_consistency(
     wanted = {step: proof.consistency(*step) for step in steps}
     frontiers = {size: proof.left(size) for size in (old, new) if size not in signed}
     async with _transaction(source, View(tenant)) as connection:
-        nodes = await _nodes(connection, tenant, chain(*chain(*wanted.values()), *frontiers.values()))
+        nodes = await nodes_of(connection, tenant, chain(*chain(*wanted.values()), *frontiers.values()))
     roots = signed | {size: _fold(nodes, frontier) for size, frontier in frontiers.items()}
     proofs = {step: [_fold(nodes, part) for part in parts] for step, parts in wanted.items()}
     for (before, after), hashes in proofs.items():
@@ -168,11 +177,20 @@ async def find(source: Source, view: View, event_id: UUID) -> Placed | None:
     return Placed(cast("int", row[0]), leaf_hash(cast("bytes", row[1]))) if row else None
 
 
+async def in_view(source: Source, view: View, seqs: Iterable[int]) -> list[int]:
+    """Those of the numbers that are of entries in the view, in their order. As for `find`."""
+    parameters: dict[str, Any] = {"tenant": view.tenant, "seqs": [*seqs]}
+    wanted = [sql.SQL("tenant_id = %(tenant)s AND seq = ANY (%(seqs)s::bigint[])"), *view.conditions(parameters)]
+    async with _transaction(source, view) as connection:
+        rows = await (await connection.execute(_IN_VIEW.format(sql.SQL(" AND ").join(wanted)), parameters)).fetchall()
+    return [cast("int", seq) for (seq,) in rows]
+
+
 async def _folded(source: Source, tenant: str, parts: Sequence[Sequence[Node]]) -> list[bytes]:
     if not parts:
         return []
     async with _transaction(source, View(tenant)) as connection:
-        nodes = await _nodes(connection, tenant, chain.from_iterable(parts))
+        nodes = await nodes_of(connection, tenant, chain.from_iterable(parts))
     return [_fold(nodes, part) for part in parts]
 
 
@@ -180,53 +198,8 @@ def _fold(nodes: Mapping[Node, bytes], part: Iterable[Node]) -> bytes:
     return proof.fold([nodes[node] for node in part])
 
 
-async def _nodes(connection: Connection, tenant: str, wanted: Iterable[Node]) -> dict[Node, bytes]:
-    """The hashes of these nodes, all by one query."""
-    below = {node: _stored_below(node) for node in wanted}
-    spans = _joined(below.values())
-    low = [span for span in spans if span.level == 0]
-    high = [span for span in spans if span.level]
-    cursor = await connection.execute(
-        _HASHES,
-        {
-            "tenant": tenant,
-            "starts": [span.start for span in low],
-            "stops": [span.stop for span in low],
-            "high": [span.level for span in high],
-            "high_starts": [span.start for span in high],
-            "high_stops": [span.stop for span in high],
-        },
-    )
-    rows = cast("list[tuple[int, int, bytes]]", await cursor.fetchall())
-    stored = {(level, index): value for level, index, value in rows}
-    for level, start, stop in spans:
-        for index in range(start, stop):
-            if (level, index) not in stored:
-                width = 1 << SUBTREE_LEVELS * level
-                what = f"the entries {index * width} to {(index + 1) * width - 1}" if level else f"entry {index}"
-                raise LedgerAltered(tenant, f"the stored ledger is incomplete: there is no hash of {what}")
-    if len(rows) != len(stored):
-        raise LedgerAltered(tenant, "the stored ledger has two entries of one number")
-    return {
-        node: proof.subtree_root([stored[level, i] for i in range(start, stop)])
-        for node, (level, start, stop) in below.items()
-    }
-
-
-def _stored_below(node: Node) -> _Span:
-    """The stored hashes that `node` is the root of."""
-    level, height = divmod(node.level, SUBTREE_LEVELS)
-    return _Span(level, node.index << height, (node.index + 1) << height)
-
-
-def _joined(spans: Iterable[_Span]) -> list[_Span]:
-    joined: list[_Span] = []
-    for span in sorted(spans):
-        if joined and joined[-1].level == span.level and joined[-1].stop >= span.start:
-            joined[-1] = joined[-1]._replace(stop=max(joined[-1].stop, span.stop))
-        else:
-            joined.append(span)
-    return joined
+def _leaf(seq: int) -> Node:
+    return Node(0, seq)
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ from typing import NamedTuple, cast
 from indelible.ledger import base64url
 from indelible.store.session import Database
 
-__all__ = ["Ledger", "ledgers", "tenants"]
+__all__ = ["Ledger", "ledgers", "size_of", "tenants"]
 
 
 class Ledger(NamedTuple):
@@ -31,6 +31,14 @@ async def ledgers(
         )
         rows = cast("list[tuple[str, str, int, bytes | None, datetime]]", await cursor.fetchall())
     return [Ledger(t, o, s, None if h is None else base64url.encode(h), c.astimezone(UTC)) for t, o, s, h, c in rows]
+
+
+async def size_of(database: Database, tenant: str) -> int:
+    """How many entries a ledger has; none where there is no such ledger. Raises as `Database.transaction` does."""
+    async with database.transaction("reader", tenant) as connection:
+        cursor = await connection.execute("SELECT size FROM indelible.ledgers WHERE tenant_id = %s", (tenant,))
+        row = await cursor.fetchone()
+    return 0 if row is None else cast("int", row[0])
 
 
 async def tenants(database: Database) -> list[str]:

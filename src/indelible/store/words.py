@@ -21,6 +21,7 @@ from indelible.ledger.entry import Entry
 __all__ = [
     "IMPERSONATED",
     "MAX_WHOLE",
+    "MIDDLE",
     "OF_A_PART",
     "SEARCHED",
     "Mark",
@@ -28,6 +29,7 @@ __all__ = [
     "is_listed",
     "lexeme",
     "listed",
+    "name_has",
     "search_vector",
     "tokens",
     "without_escapes",
@@ -57,6 +59,9 @@ they looked for it."""
 
 MAX_WHOLE: Final = 256
 """Characters that count of what is a word as a whole."""
+
+MIDDLE: Final = 3
+"""Characters, from which on the middle of a word is looked for."""
 
 _WORD = re.compile(r"[^\W_]{1,64}")
 _ESCAPE = re.compile(r"\\(?:u[0-9a-f]{4}|.)", re.DOTALL)
@@ -104,6 +109,11 @@ def lexeme(tenant: str, mark: Mark, word: str) -> str:
 def is_listed(word: str) -> bool:
     """Whether the directory lists such a word of a name, so that its middle is found too: no number, and no long id."""
     return _LISTED.fullmatch(word) is not None
+
+
+def name_has(word: str, name: str) -> bool:
+    """Whether a word that somebody looks for stands for the word of a name: as its beginning, or as its middle."""
+    return name.startswith(word) or (len(word) >= MIDDLE and word in name and is_listed(name))
 
 
 def listed(names: Iterable[str]) -> list[str]:
