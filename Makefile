@@ -1,4 +1,5 @@
-# `make demo` runs Indelible with a generated history; `make test` runs the tests. Both set up what they need.
+# `make demo` runs Indelible with a generated history, and a product that shows it; `make test` runs the tests. Both set
+# up what they need.
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -21,17 +22,25 @@ help: ## this list
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: .venv/.ready ## the service with a believable 90-day history, on http://127.0.0.1:8750
-	$(BIN)/indelible dev --demo
+# The environment brings Node along, and the viewer with it; it is built again when its sources change.
+VIEWER := src/indelible/server/static/audit-log.js
+$(VIEWER): .venv/.ready hatch_build.py viewer/package-lock.json viewer/vite.config.ts $(shell find viewer/src -type f)
+	@$(BIN)/python hatch_build.py
+	@touch $@
 
-test: .venv/.ready ## the tests (the slow extra: .venv/bin/pytest -m slow)
-	$(BIN)/pytest
+demo: $(VIEWER) ## a product with its audit log, on http://127.0.0.1:8751, and the service that keeps it
+	$(BIN)/python -m examples.demo
 
-lint: .venv/.ready ## format, lint, types and import rules
+# File by file, in their order: else those of few tests come last, which take the longest.
+test: $(VIEWER) ## the tests, in two processes (the slow extra: .venv/bin/pytest -m slow)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+lint: $(VIEWER) ## format, lint, types and import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python hatch_build.py run --silent check
 
 requirements: ## pin again what pyproject.toml asks for
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \

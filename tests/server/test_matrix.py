@@ -21,6 +21,7 @@ import psycopg
 import pytest
 
 from indelible.ledger.signing import SigningKey
+from indelible.server import viewer
 from indelible.server.app import Application
 from indelible.server.gate import OPEN
 from indelible.settings import Settings
@@ -179,8 +180,8 @@ CALLS: Final[dict[tuple[str, str], Callable[[World, Side], Call]]] = {
         "/api/viewer-tokens/revoke", {"tenant_id": s.tenant, "token_id": str(uuid4())}
     ),
     **{("GET", path): _plainly(path) for path in ("/healthz", "/readyz", "/metrics", "/openapi.json", "/docs")},
-    **{("GET", path): _plainly(path) for path in ("/viewer", "/viewer/script.json")},
-    ("GET", "/viewer/{name}"): lambda _, __: Call("/viewer/audit-log.js"),
+    **{("GET", path): _plainly(path) for path in ("/viewer", "/viewer/script.json", "/viewer/audit-log.js")},
+    ("GET", "/viewer/{version}/{name}"): lambda _, __: Call(viewer._built().src),
     ("HEAD", "/healthz"): lambda _, __: Call("/healthz"),
 }
 

@@ -26,7 +26,7 @@ from indelible.cli.keys import DEV_KEY, create_key, signing_keys
 from indelible.cli.output import fail, note, say
 from indelible.cli.serve import bootstrap_key, check_admin_key, listening_address
 from indelible.cli.worker import DEV_ARCHIVE
-from indelible.server.run import public_address
+from indelible.server.run import end_with_parent, public_address
 from indelible.server.tokens import viewer_secrets
 from indelible.settings import Settings
 from indelible.store.embedded import EmbeddedError
@@ -53,6 +53,7 @@ def dev(
         bool, typer.Option("--demo", help="Put a generated 90-day history of a workspace in, with an incident to find.")
     ] = False,
     data_dir: DataDir = Path(".indelible"),
+    parent: Annotated[int | None, typer.Option("--end-with-parent", hidden=True)] = None,
 ) -> None:
     """Run everything here: PostgreSQL, migrations, the service and the signer of checkpoints.
 
@@ -69,6 +70,8 @@ def dev(
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _n, _f: stop.set())
+    if parent is not None:
+        end_with_parent(parent)
     note("Starting PostgreSQL…")
     with database(settings, data_dir, create=True) as found:
         data_dir.mkdir(parents=True, exist_ok=True)

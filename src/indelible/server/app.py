@@ -37,7 +37,7 @@ from indelible.server.saved_views import change_view, create_view, delete_view, 
 from indelible.server.service import Service
 from indelible.server.stopping import when_stopping
 from indelible.server.tenants import change_tenant, list_tenants, open_tenant, tenant
-from indelible.server.viewer import viewer_page, viewer_script, viewer_source
+from indelible.server.viewer import viewer_file, viewer_latest, viewer_page, viewer_source
 from indelible.server.viewer_tokens import issue_token, revoke_tokens
 from indelible.settings import Settings
 
@@ -86,7 +86,7 @@ class Application:
                 *(_options("/api/tenants/{tenant_id:str}", "GET", "PATCH"), tenant, change_tenant),
                 *(issue_token, revoke_tokens),
                 *(healthz, readyz, metrics, openapi_json, docs),
-                *(viewer_page, viewer_source, viewer_script),
+                *(viewer_page, viewer_source, viewer_latest, viewer_file),
             ],
             lifespan=[self._lifespan],
             exception_handlers={Exception: problem_response},

@@ -21,80 +21,88 @@ from indelible.server.problems import Problem
 from indelible.server.responses import json_response
 from indelible.server.service import Service
 
-__all__ = ["viewer_page", "viewer_script", "viewer_source"]
+__all__ = ["viewer_file", "viewer_latest", "viewer_page", "viewer_source"]
 
-_LATEST: Final = "audit-log.js"
+_FIRST: Final = "audit-log.js"
 _ANYWHERE: Final = {
     # The script is public, and pages that pin it by its hash load it so (Subresource Integrity, section 3.4).
     "access-control-allow-origin": "*",
     "cross-origin-resource-policy": "cross-origin",
     "vary": "Accept-Encoding",
 }
+_FOR_GOOD: Final = "public, max-age=31536000, immutable"
 _INLINE: Final = re.compile(r"<(style|script)[^>]*>(.*?)</\1>", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class _Script:
-    """The built viewer. Its name changes with its content, so that it can be kept for good."""
+class _Built:
+    """The built viewer: the file that pages load, and those that it loads later, from beside it and by their hashes."""
 
-    plain: bytes
-    packed: bytes
-    name: str
+    files: dict[str, tuple[bytes, bytes]]
+    """By name, as they are and packed."""
+    version: str
+    """Changes with any of them, so that all can be kept for good."""
     integrity: str
+    """Of the first file."""
 
     @property
-    def address(self) -> str:
-        return f"/viewer/{self.name}"
+    def src(self) -> str:
+        return f"/viewer/{self.version}/{_FIRST}"
 
 
 @cache
-def _script() -> _Script:
-    built = files("indelible.server").joinpath("static", _LATEST)
-    try:
-        plain = built.read_bytes()
-    except FileNotFoundError:
+def _built() -> _Built:
+    static = files("indelible.server").joinpath("static")
+    found = {file.name: file.read_bytes() for file in static.iterdir()} if static.is_dir() else {}
+    if _FIRST not in found:
         detail = "this installation was made without the viewer; in a checkout, `python hatch_build.py` builds it"
-        raise Problem(404, "no_viewer", detail) from None
-    name = f"audit-log.{hashlib.sha256(plain).hexdigest()[:16]}.js"
-    integrity = f"sha384-{base64.b64encode(hashlib.sha384(plain).digest()).decode()}"
-    return _Script(plain, gzip.compress(plain, mtime=0), name, integrity)
+        raise Problem(404, "no_viewer", detail)
+    digest = hashlib.sha256(b"".join(hashlib.sha256(found[name]).digest() for name in sorted(found)))
+    integrity = base64.b64encode(hashlib.sha384(found[_FIRST]).digest()).decode()
+    packed = {name: (content, gzip.compress(content, mtime=0)) for name, content in found.items()}
+    return _Built(packed, digest.hexdigest()[:16], f"sha384-{integrity}")
 
 
 @get("/viewer/script.json", needs=OPEN)
 async def viewer_source() -> Response[bytes]:
     """Where the script is, and the hash to pin it by."""
-    script = _script()
-    answer = json_response({"src": script.address, "integrity": script.integrity})
+    built = _built()
+    answer = json_response({"src": built.src, "integrity": built.integrity})
     answer.headers |= {"access-control-allow-origin": "*"}
     return answer
 
 
-@get("/viewer/{name:str}", needs=OPEN)
-async def viewer_script(request: Request[Any, Any, State]) -> Response[bytes]:
-    """The script: under its own name for good, as `audit-log.js` the newest."""
-    script = _script()
-    name = request.path_params["name"]
-    if name not in (script.name, _LATEST):
-        detail = f"there is no {name} here; /viewer/script.json says which script there is"
+@get(f"/viewer/{_FIRST}", needs=OPEN)
+async def viewer_latest() -> Response[bytes]:
+    """The newest, for whoever pins none. It is a module at one address alone, as the files beside it refer to that."""
+    content = f'export * from "./{_built().version}/{_FIRST}";\n'.encode()
+    headers = {"cache-control": "no-cache", **_ANYWHERE}
+    return Response(content, headers=headers, media_type="text/javascript")
+
+
+@get("/viewer/{version:str}/{name:str}", needs=OPEN)
+async def viewer_file(request: Request[Any, Any, State]) -> Response[bytes]:
+    """One of the files, for good."""
+    built = _built()
+    version, name = request.path_params["version"], request.path_params["name"]
+    if version != built.version or name not in built.files:
+        detail = f"there is no {version}/{name} here; /viewer/script.json says which script there is"
         raise Problem(404, "no_such_script", detail)
-    kept = "public, max-age=31536000, immutable" if name == script.name else "no-cache"
-    headers = {"cache-control": kept, "etag": f'"{script.integrity}"', **_ANYWHERE}
-    if request.headers.get("if-none-match") == headers["etag"]:
-        return Response(b"", status_code=304, headers=headers)
+    plain, packed = built.files[name]
+    headers = {"cache-control": _FOR_GOOD, **_ANYWHERE}
     if "gzip" in request.headers.get("accept-encoding", ""):
-        headers["content-encoding"] = "gzip"
-        return Response(script.packed, headers=headers, media_type="text/javascript")
-    return Response(script.plain, headers=headers, media_type="text/javascript")
+        return Response(packed, headers={**headers, "content-encoding": "gzip"}, media_type="text/javascript")
+    return Response(plain, headers=headers, media_type="text/javascript")
 
 
 @get("/viewer", needs=OPEN)
 async def viewer_page(state: State) -> Response[str]:
     service: Service = state.service
-    script = _script()
+    built = _built()
     page = (
         _template()
-        .replace("{src}", script.address)
-        .replace("{integrity}", script.integrity)
+        .replace("{src}", built.src)
+        .replace("{integrity}", built.integrity)
         .replace("{back}", escape(service.settings.viewer_link or ""))
     )
     return Response(

@@ -1,0 +1,1 @@
+"""What an integrator copies from: `workspace` is a product that shows its customers their audit log; `demo` runs it."""

@@ -1,0 +1,28 @@
+import type { Texts } from './locale';
+
+/** "Actor"; of a changed field its name, in words, and the side: "Role (new)" for `changes.role.to`. */
+export function fieldLabel(texts: Texts, name: string): string {
+  const { fields, sides } = texts.labels;
+  if (Object.hasOwn(fields, name)) return fields[name as keyof typeof fields];
+  const [, field = name, side] = /^changes\.(.+?)(?:\.(from|to))?$/s.exec(name) ?? [];
+  return side ? sides[side as keyof typeof sides](words(field)) : words(field);
+}
+
+/** "Sign-in" for `auth`; what has no label is shown as it is, actions and types of targets in words. */
+export function valueLabel(texts: Texts, name: string, value: string): string {
+  if (name.startsWith('changes.')) return value === '*' ? texts.labels.changed : value || texts.labels.empty;
+  if (value.includes('*')) return value;
+  if (name === 'action' || name === 'target_type') return words(value);
+  const labels: unknown = Object.hasOwn(texts.labels, name)
+    ? texts.labels[name as keyof Texts['labels']]
+    : null;
+  const found =
+    labels && Object.hasOwn(labels, value) ? (labels as Record<string, string>)[value] : undefined;
+  return found ?? value;
+}
+
+/** "User role changed" for `user.role_changed`. */
+export function words(name: string): string {
+  const spaced = name.replaceAll(/[._]+/g, ' ').trim();
+  return spaced.charAt(0).toUpperCase() + spaced.slice(1);
+}

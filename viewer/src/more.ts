@@ -1,0 +1,7 @@
+/** What is loaded after the first rows, as one file: what people open, and what checks the proofs. */
+import './parts/details';
+import './parts/exporting';
+import './parts/keys';
+import './parts/proof';
+
+export { Checker } from './proof/checker';

@@ -1,0 +1,81 @@
+import { html, nothing, type TemplateResult } from 'lit';
+import { empty, search } from '../icons';
+import { fieldLabel, valueLabel } from '../labels';
+import { Query } from '../query';
+import { rangeLabel } from '../range';
+import type { Viewer } from '../viewer';
+
+/** What stands where there are no rows. */
+export function instead(viewer: Viewer): TemplateResult {
+  const { timeline, query } = viewer;
+  if (timeline.problem)
+    return html`<audit-log-problem .viewer=${viewer} .problem=${timeline.problem}></audit-log-problem>`;
+  if (timeline.loading || timeline.loadingMore) return skeleton(viewer, 14);
+  if (timeline.hasMore) return searching(viewer);
+  return query.value.isEmpty ? emptyLog(viewer) : nothingFound(viewer);
+}
+
+/** What stands below the last row. */
+export function ending(viewer: Viewer): TemplateResult {
+  const { timeline, texts, query } = viewer;
+  const { problem, failed, loadingMore, partial, hasMore } = timeline;
+  if (problem && failed === 'more')
+    return html`<audit-log-problem slim .viewer=${viewer} .problem=${problem}></audit-log-problem>`;
+  if (loadingMore) return skeleton(viewer, 3);
+  if (partial && hasMore) return searching(viewer);
+  if (hasMore) return html`<div class="list-end"></div>`;
+  const { beginning, end } = texts.value.list;
+  return html`<p class="list-end muted">${query.value.isEmpty ? beginning : end}</p>`;
+}
+
+/** The service's time was up: whoever asked decides whether it is worth more. */
+function searching(viewer: Viewer): TemplateResult {
+  const t = viewer.texts.value.states;
+  return html`<div class="state slim">
+    <div class="state-words"><strong>${t.partial}</strong><p class="muted">${t.partialHint}</p></div>
+    <div class="state-actions"><button type="button" class="button" @click=${() => viewer.timeline.more()}>${t.goOn}</button></div>
+  </div>`;
+}
+
+function emptyLog(viewer: Viewer): TemplateResult {
+  const t = viewer.texts.value.states;
+  return html`<div class="state" part="empty">
+    <span class="state-icon">${empty}</span>
+    <div class="state-words"><h2 class="heading">${t.empty}</h2><p class="muted">${t.emptyHint}</p></div>
+  </div>`;
+}
+
+function nothingFound(viewer: Viewer): TemplateResult {
+  const { query, texts, when } = viewer;
+  const { states, range } = texts.value;
+  const { q, since, until, terms } = query.value;
+  const ask = (other: Query) => () => {
+    query.value = other;
+  };
+  const asked = terms.map(({ name, value, not }) => ({
+    label: not ? states.without(fieldLabel(texts.value, name)) : fieldLabel(texts.value, name),
+    value: valueLabel(texts.value, name, value),
+  }));
+  if (q) asked.unshift({ label: states.words, value: q });
+  if (since || until) asked.push({ label: states.time, value: rangeLabel(since, until, range, when.value) });
+  const isTimed = (since || until) && (q || terms.length > 0);
+  return html`<div class="state" part="empty">
+    <span class="state-icon">${search}</span>
+    <div class="state-words">
+      <h2 class="heading">${states.nothing}</h2>
+      <p class="muted">${states.nothingHint}</p>
+      <dl class="state-asked">${asked.map(({ label, value }) => html`<div><dt>${label}</dt><dd>${value}</dd></div>`)}</dl>
+    </div>
+    <div class="state-actions">
+      <button type="button" class="button primary" @click=${ask(Query.ALL)}>${states.clear}</button>
+      ${isTimed ? html`<button type="button" class="button" @click=${ask(query.value.within('', ''))}>${states.allTime}</button>` : nothing}
+    </div>
+  </div>`;
+}
+
+/** Rows to come, for the eye; a screen reader is told when they are there. */
+function skeleton(viewer: Viewer, rows: number): TemplateResult {
+  return html`<div class="skeleton" aria-label=${viewer.texts.value.states.loading} role="img">
+    ${Array.from({ length: rows }, () => html`<div class="skeleton-row"><span></span><span></span><span></span></div>`)}
+  </div>`;
+}

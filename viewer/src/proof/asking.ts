@@ -1,0 +1,93 @@
+import type { Api } from '../api';
+import type { AuditEvent } from '../event';
+import { Problem } from '../problem';
+import { type Bytes, fromBase64url } from './bytes';
+import { checkSealed } from './check';
+import type { Checkpoint } from './checkpoint';
+import { Obstacle } from './ledger';
+import { isIncluded } from './tree';
+
+/** What the service answers with (docs/api.md); nothing of it is believed but the checkpoint, and that as `believe` does. */
+interface PageProofs {
+  checkpoint: string;
+  proofs: { seq: number; hashes: string[] }[];
+  altered: number[];
+}
+
+export interface Proven {
+  /** Null where nothing of the ledger was signed yet, or nothing was asked for. */
+  readonly checkpoint: Checkpoint | null;
+  /** By number, as they were given: two hundred are too many to be read at once. */
+  readonly hashes: ReadonlyMap<number, readonly string[]>;
+  /** Entries of which the service itself says that no proof holds. */
+  readonly altered: ReadonlySet<number>;
+}
+
+type Believe = (note: string) => Promise<Checkpoint>;
+
+/** The proofs of these entries, at most 200. Throws `Problem`, `Obstacle`, and what `believe` throws. */
+export async function askProofs(api: Api, seqs: readonly number[], believe: Believe): Promise<Proven> {
+  const nothing = { checkpoint: null, hashes: new Map(), altered: new Set<number>() };
+  if (seqs.length === 0) return nothing;
+  const parameters = [...new Set(seqs)].map((seq) => ['seq', `${seq}`] as const);
+  const page = await api.json<PageProofs>('/api/audit-log/proofs', parameters).catch((error: unknown) => {
+    if (error instanceof Problem && error.code === 'no_checkpoint') return undefined;
+    throw error;
+  });
+  if (page === undefined) return nothing;
+  if (typeof page?.checkpoint !== 'string') throw new Obstacle('unreadable');
+  const checkpoint = await believe(page.checkpoint);
+  const hashes = new Map(page.proofs.map((proof) => [proof.seq, proof.hashes]));
+  return { checkpoint, hashes, altered: new Set(page.altered) };
+}
+
+/** Whether these hashes prove that the leaf is entry `seq` of the ledger. */
+export async function isProof(
+  hashes: readonly string[],
+  leaf: Bytes,
+  seq: number,
+  { size, root }: Checkpoint,
+): Promise<boolean> {
+  try {
+    return await isIncluded(leaf, BigInt(seq), BigInt(size), hashes.map(fromBase64url), root);
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * What the record of an erasure, entry `seq`, lists; nothing where it is no record that the ledger has; null where whoever
+ * looks is not shown it.
+ */
+export async function readRecord(api: Api, seq: number, believe: Believe): Promise<Set<string> | null> {
+  const record = await find(api, seq);
+  if (!record) return null;
+  const { leaf, entry, disclosed, steps } = await checkSealed(record);
+  const { checkpoint, hashes } = await askProofs(api, [seq], believe);
+  const proof = hashes.get(seq);
+  const isThere = proof && checkpoint && (await isProof(proof, leaf, seq, checkpoint));
+  const isRecord = entry?.action === 'ledger.erasure' && steps.every(({ verdict }) => verdict === 'ok');
+  const metadata = disclosed.get('metadata') as { digests?: unknown } | undefined;
+  return new Set(isThere && isRecord && Array.isArray(metadata?.digests) ? metadata.digests : []);
+}
+
+async function find(api: Api, seq: number): Promise<AuditEvent | null> {
+  const parameters = [
+    ['after', `${seq - 1}`],
+    ['limit', '1'],
+  ] as const;
+  try {
+    const { data } = await api.json<{ data: AuditEvent[] }>('/api/audit-log/feed', parameters);
+    return data[0]?.seq === seq ? await api.event(data[0].id) : null;
+  } catch (error) {
+    if (error instanceof Problem && error.status >= 400 && error.status < 500) return null;
+    throw error;
+  }
+}
+
+export function obstacleOf(error: unknown): Obstacle {
+  if (error instanceof Obstacle) return error;
+  if (!(error instanceof Problem)) return new Obstacle('unreadable');
+  const passes = error.status === 0 || error.status === 429 || error.status >= 500;
+  return new Obstacle(passes ? 'offline' : 'refused', error.retryAfter);
+}

@@ -1,0 +1,107 @@
+import { Cell, Observable } from './cell';
+import type { AuditEvent } from './event';
+import type { Step } from './proof/check';
+import type { Checker } from './proof/checker';
+import type { Obstacle } from './proof/ledger';
+
+/**
+ * `unknown`: not looked at yet. `checking`. `waiting`: newer than the latest checkpoint. `proven`: all holds, under a
+ * pinned key. `unpinned`: all holds, but the key is the service's own word. `altered`: what is shown is not what was sealed
+ * or signed. `unavailable`: it could not be checked, such as without a network or on a page that is not secure.
+ */
+export type ProofState =
+  | 'unknown'
+  | 'checking'
+  | 'waiting'
+  | 'proven'
+  | 'unpinned'
+  | 'altered'
+  | 'unavailable';
+
+/** What was found out about one event. It is proven if no step failed and the root has it. */
+export interface Result {
+  readonly steps: readonly Step[];
+  readonly at: Date;
+  /** Newer than the latest checkpoint, or without a proof so far. */
+  readonly missing: 'waiting' | Obstacle['kind'] | null;
+}
+
+/**
+ * What was found out about the events in sight, and about the ledger. Whoever checks it is loaded after the first rows;
+ * what is wanted of it before that waits.
+ */
+export class Proofs extends Observable {
+  /** The event whose lock was clicked: what the panel is about. */
+  readonly subject = new Cell<AuditEvent | null>(null);
+  #checker: Checker | null = null;
+  #wanted = new Set<AuditEvent>();
+  #pinned: string | null = null;
+
+  /** Begins to check, by what was loaded. */
+  begin(checker: Checker): void {
+    this.#checker = checker;
+    checker.listen(() => this.changed());
+    checker.pin(this.#pinned);
+    checker.want([...this.#wanted]);
+    this.#wanted.clear();
+  }
+
+  stateOf(event: AuditEvent): ProofState {
+    return this.#checker?.stateOf(event) ?? 'unknown';
+  }
+
+  /** Null as long as it is not checked. */
+  resultOf(event: AuditEvent): Result | null {
+    return this.#checker?.resultOf(event) ?? null;
+  }
+
+  /** Has these events checked, soon; those that were are not checked again. */
+  want(events: readonly AuditEvent[]): void {
+    if (this.#checker) this.#checker.want(events);
+    else for (const event of events) this.#wanted.add(event);
+  }
+
+  /** The vkeys that the host page pins (C2SP signed-note), one a line. */
+  pin(vkeys: string | null): void {
+    this.#pinned = vkeys;
+    this.#checker?.pin(vkeys);
+  }
+
+  stop(): void {
+    this.#checker?.stop();
+  }
+
+  /** What is believed of the ledger; null as long as nothing is. */
+  get standing() {
+    return this.#checker?.standing ?? null;
+  }
+
+  /** The ledger is not what was signed of it. */
+  get contradiction() {
+    return this.#checker?.contradiction ?? null;
+  }
+
+  /** Why nothing can be checked at present. */
+  get obstacle() {
+    return this.#checker?.obstacle ?? null;
+  }
+
+  /** Ids of events that are displayed otherwise than they were sealed, or are not what was signed. */
+  get altered(): ReadonlySet<string> {
+    return this.#checker?.altered ?? new Set();
+  }
+
+  /** How many events were looked at, altered ones and others. */
+  get seen(): number {
+    return this.#checker?.seen ?? 0;
+  }
+
+  get checking(): boolean {
+    return this.#checker?.checking ?? true;
+  }
+
+  /** Whoever checks; for the panel, which is loaded with it. */
+  get checker(): Checker | null {
+    return this.#checker;
+  }
+}

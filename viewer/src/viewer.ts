@@ -1,0 +1,87 @@
+import type { Api } from './api';
+import { Cell } from './cell';
+import { Directory } from './directory';
+import type { About } from './event';
+import type { Texts } from './locale';
+import { Overview } from './overview';
+import { pinned } from './pinned';
+import { Proofs } from './proofs';
+import type { Query } from './query';
+import { Timeline } from './timeline';
+import type { When } from './when';
+
+/** Panels beside or over the list, of which one is open at a time. */
+export type Panel = 'proof' | 'export' | 'keys';
+
+/** What the parts of one <audit-log> share. Data flows from here into the parts; what a person does comes back by setting `query`, `open` and so on. */
+export class Viewer {
+  readonly timeline: Timeline;
+  readonly overview: Overview;
+  readonly directory: Directory;
+  readonly proofs: Proofs;
+  /** The file with all that the first rows do not take: details, panels, and what checks the proofs. */
+  readonly more = new Cell<'loading' | 'there' | 'missing'>('loading');
+  readonly about = new Cell<About | null>(null);
+  readonly query: Cell<Query>;
+  /** The id of the event whose details are open in the list. */
+  readonly open = new Cell<string | null>(null);
+  /** Whether the facets are shown: beside the list, or over it where it is narrow. */
+  readonly facets = new Cell(false);
+  readonly panel = new Cell<Panel | null>(null);
+  readonly texts: Cell<Texts>;
+  readonly when: Cell<When>;
+  /** The time zone that whoever looks chose instead of the host's. */
+  readonly zone = new Cell<string | null>(null);
+  /** Told to screen readers, politely. */
+  readonly announcement = new Cell('');
+  /** The host's pictures of actors: a URL with `{id}`. */
+  readonly avatars = new Cell<string | null>(null);
+  /** An address of the host's where a new session begins. */
+  readonly signIn = new Cell<string | null>(null);
+
+  constructor(
+    readonly api: Api,
+    query: Query,
+    texts: Texts,
+    when: When,
+    /** Tells the host: an event named `audit-log-…` leaves the element. */
+    readonly tell: (name: string, detail: unknown) => void,
+  ) {
+    this.query = new Cell(query);
+    this.texts = new Cell(texts);
+    this.when = new Cell(when);
+    this.timeline = new Timeline(api);
+    this.overview = new Overview(api, this.timeline, this.when);
+    this.directory = new Directory(api, this.timeline);
+    this.proofs = new Proofs();
+  }
+
+  /** Asks the service for what the query finds. */
+  load(): void {
+    const first = this.timeline.load(this.query.value);
+    void this.overview.load(this.query.value);
+    if (this.more.value !== 'there') void first.then(() => this.loadMore());
+  }
+
+  async loadMore(): Promise<void> {
+    this.more.value = 'loading';
+    try {
+      const { Checker } = await pinned('more.js', () => import('./more'));
+      if (this.proofs.checker === null) this.proofs.begin(new Checker(this.api));
+      this.more.value = 'there';
+    } catch {
+      this.more.value = 'missing';
+    }
+  }
+
+  stop(): void {
+    this.timeline.stop();
+    this.proofs.stop();
+    this.overview.stop();
+  }
+
+  /** A number as it is written in the language. */
+  number(value: number): string {
+    return value.toLocaleString(this.when.value.locale);
+  }
+}
