@@ -12,6 +12,7 @@ from indelible.event import Actor, Change, Event, Impersonator, Target
 __all__ = [
     "call_actor",
     "call_changes",
+    "call_only_change",
     "call_target",
     "call_targets",
     "is_person",
@@ -131,6 +132,15 @@ def _side(value: object) -> str | None:
     if value is UNSET or value is None:
         return None
     return label(value) or None if isinstance(value, str) else plain(value)
+
+
+def call_only_change(changes: Mapping[str, Change]) -> str | None:
+    """Where one field changed alone, its name and values: "MFA required from on to off"."""
+    if len(changes) != 1:
+        return None
+    ((key, change),) = changes.items()
+    named, values = words(key), call_change(change)
+    return f"{named} {values}" if named and values else None
 
 
 def call_changes(changes: Mapping[str, Change]) -> str | None:
