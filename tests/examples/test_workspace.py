@@ -291,3 +291,10 @@ def test_it_lives_without_the_service_and_logs_later(
             listed = httpx.get(f"{address}/api/audit-log", params=asked, headers={"authorization": f"Bearer {key}"})
         actions = sorted(event["action"] for event in listed.json()["data"])
         assert actions == ["data.exported", "document.shared_externally", "ledger.created", "user.signed_in"]
+
+
+@pytest.mark.parametrize(("site", "enters"), [("none", True), ("same-origin", True), ("cross-site", False)])
+def test_no_other_site_signs_anybody_in(quayside: Quayside, site: str, enters: bool) -> None:
+    """Its page may ask for one of ours, as a picture even: that opens no session, and logs nobody in."""
+    answer = httpx.get(f"{quayside.address}/workspace/members", headers={"sec-fetch-site": site})
+    assert ("set-cookie" in answer.headers) == enters

@@ -1,3 +1,5 @@
+'use client';
+
 import { createElement, useEffect, useRef } from 'react';
 
 const EVENTS = { onState: 'audit-log-state', onExport: 'audit-log-export' };

@@ -11,7 +11,9 @@ import { When, zoneOf } from './when';
 
 /** Milliseconds before a token's end at which another is asked for. */
 const AHEAD = 60_000;
-/** And for which the host may take to set one. */
+/** Milliseconds that pass at least between two tokens: each that is issued is an entry in the log. */
+const LEAST = 5000;
+/** And those that the host may take to set one. */
 const PATIENCE = 15_000;
 
 /**
@@ -88,7 +90,11 @@ export class AuditLog extends LitElement {
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
-    if (!this.hasUpdated || changed.has('api') || changed.has('urlState')) this.#start();
+    // Another reader, or none: nothing of what the one before was shown stays, and nothing more of it comes.
+    const before = changed.get('token');
+    const another = !!before && claimsOf(before).reader !== claimsOf(this.token).reader;
+    if (!this.hasUpdated || changed.has('api') || changed.has('urlState') || (another && this.#viewer))
+      this.#start();
     const viewer = this.#viewer;
     if (!viewer) return;
     if (changed.has('token')) {
@@ -244,9 +250,9 @@ export class AuditLog extends LitElement {
 
   #renewLater(): void {
     clearTimeout(this.#timer);
-    const { expires } = claimsOf(this.token);
-    if (expires === null) return;
-    const wait = Math.max(expires - Date.now() - AHEAD, 1000);
+    const { life } = claimsOf(this.token);
+    if (life === null) return;
+    const wait = Math.max(life - AHEAD, life / 2, LEAST);
     this.#timer = setTimeout(() => void this.#renew(this.token), wait);
   }
 
@@ -259,15 +265,15 @@ export class AuditLog extends LitElement {
   }
 
   async #ask(refused: string | null): Promise<string | null> {
-    if (this.renewToken) {
-      const token = await this.renewToken(refused).catch(() => null);
-      if (token) this.token = token;
-      return token;
-    }
-    this.#tell('audit-log-token-needed', { refused });
-    // The host sets `token`, at once or when it has one.
+    if (!this.renewToken) this.#tell('audit-log-token-needed', { refused });
+    // The host's script may run after this one: it sets `token` or `renewToken`, at once or when it can.
     const deadline = Date.now() + PATIENCE;
     while (Date.now() < deadline && this.isConnected) {
+      if (this.renewToken) {
+        const token = await this.renewToken(refused).catch(() => null);
+        if (token) this.token = token;
+        return token;
+      }
       if (this.token && this.token !== refused) return this.token;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }

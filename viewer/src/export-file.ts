@@ -69,5 +69,5 @@ function cell(value: unknown): string {
  * country takes them to. JSON Lines has everything as it is.
  */
 function defused(text: string): string {
-  return text.replaceAll(/(^|[;\t\r\n])(?=\s*[=+\-@＝＋－＠]|[\t\r])/g, "$1'");
+  return text.replaceAll(/(?<=^|[;\t\r\n])(?=\s*[=+\-@＝＋－＠]|[\t\r])/g, "'");
 }

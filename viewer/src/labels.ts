@@ -21,8 +21,11 @@ export function valueLabel(texts: Texts, name: string, value: string): string {
   return found ?? value;
 }
 
+/** Words that are written in capitals wherever they stand. */
+const CAPITALS = /\b(api|id|ip|mfa|saml|scim|sso|totp|url)\b/gi;
+
 /** "User role changed" for `user.role_changed`. */
 export function words(name: string): string {
   const spaced = name.replaceAll(/[._]+/g, ' ').trim();
-  return spaced.charAt(0).toUpperCase() + spaced.slice(1);
+  return (spaced.charAt(0).toUpperCase() + spaced.slice(1)).replace(CAPITALS, (word) => word.toUpperCase());
 }

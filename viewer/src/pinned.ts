@@ -6,7 +6,7 @@ declare const __INTEGRITY__: Record<string, string>;
  * one pins the others: a module that was preloaded with `integrity` is the one that an import of its address gets
  * (HTML, "fetch a single module script", step 6). Rejects where it is another, or cannot be had.
  *
- * Where a host's bundler took the viewer apart, what it made of it is the host's own.
+ * The package pins nothing: what a host's bundler makes of it is the host's own.
  */
 export async function pinned<T>(name: string, load: () => Promise<T>): Promise<T> {
   const own = import.meta.url;

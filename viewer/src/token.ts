@@ -1,7 +1,9 @@
 /** What the viewer reads of its token before the service said anything: when to ask for another, and how to show times. */
 export interface Claims {
-  /** Milliseconds since 1970. */
-  expires: number | null;
+  /** Milliseconds for which it is good from its making on. By its own times alone: the clock here may be wrong. */
+  life: number | null;
+  /** Whose log it shows, to whom and how much of it: a renewed token says the same. Of anything but a token, itself. */
+  reader: string | null;
   zone: string | null;
   locale: string | null;
 }
@@ -11,16 +13,19 @@ export interface Claims {
  * token opens the service decides.
  */
 export function claimsOf(token: string | null): Claims {
-  const nothing = { expires: null, zone: null, locale: null };
+  const nothing = { life: null, reader: token, zone: null, locale: null };
   const part = token?.split('.')[1];
   if (!part) return nothing;
   try {
     const bytes = Uint8Array.from(atob(part.replaceAll('-', '+').replaceAll('_', '/')), (c) =>
       c.charCodeAt(0),
     );
-    const { exp, zoneinfo, locale } = JSON.parse(new TextDecoder().decode(bytes));
+    const { exp, iat, tenant, sub, role, filter, staff, zoneinfo, locale } = JSON.parse(
+      new TextDecoder().decode(bytes),
+    );
     return {
-      expires: typeof exp === 'number' ? exp * 1000 : null,
+      life: typeof exp === 'number' && typeof iat === 'number' ? (exp - iat) * 1000 : null,
+      reader: JSON.stringify([tenant, sub, role, filter, staff]),
       zone: typeof zoneinfo === 'string' ? zoneinfo : null,
       locale: typeof locale === 'string' ? locale : null,
     };

@@ -88,7 +88,7 @@ describe('a CSV file', () => {
   });
 
   it('nor what would be a cell of its own where semicolons, tabs or lines part them', () => {
-    for (const text of ['a;=1+1', 'a; +http://x', 'a\t@x', 'a\n=1', 'a\r\n-1']) {
+    for (const text of ['a;=1+1', 'a; +http://x', 'a\t@x', 'a\n=1', 'a\r\n-1', '\r=1', '\t\t+1', ';=1']) {
       expect(sentence(text)).not.toMatch(/[;\t\r\n]\s*[=+\-@]/);
     }
     expect(sentence('a;=1+1')).toBe("a;'=1+1");

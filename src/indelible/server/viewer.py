@@ -30,6 +30,7 @@ _ANYWHERE: Final = {
     "cross-origin-resource-policy": "cross-origin",
     "vary": "Accept-Encoding",
 }
+_GZIP: Final = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))")
 _FOR_GOOD: Final = "public, max-age=31536000, immutable"
 _INLINE: Final = re.compile(r"<(style|script)[^>]*>(.*?)</\1>", re.DOTALL)
 
@@ -90,7 +91,7 @@ async def viewer_file(request: Request[Any, Any, State]) -> Response[bytes]:
         raise Problem(404, "no_such_script", detail)
     plain, packed = built.files[name]
     headers = {"cache-control": _FOR_GOOD, **_ANYWHERE}
-    if "gzip" in request.headers.get("accept-encoding", ""):
+    if _GZIP.search(request.headers.get("accept-encoding", "")):
         return Response(packed, headers={**headers, "content-encoding": "gzip"}, media_type="text/javascript")
     return Response(plain, headers=headers, media_type="text/javascript")
 

@@ -452,8 +452,6 @@ export const de: Texts = {
     },
   },
   status: {
-    events: (count, written, more) =>
-      `${written}${more ? '+' : ''} ${many(more ? 2 : count, 'Ereignis', 'Ereignisse')}`,
     live: {
       on: 'Live',
       connecting: 'Verbindung wird aufgebaut …',

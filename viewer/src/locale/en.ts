@@ -429,8 +429,6 @@ export const en = {
     },
   },
   status: {
-    events: (count: number, written: string, more: boolean) =>
-      `${written}${more ? '+' : ''} ${many(more ? 2 : count, 'event', 'events')}`,
     live: {
       on: 'Live',
       connecting: 'Connecting …',

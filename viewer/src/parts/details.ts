@@ -50,6 +50,7 @@ export class Details extends Part {
     const { same, proof, link } = this.t.details;
     const { actor, targets, context, id } = this.event;
     const prove = () => {
+      this.viewer.proofs.subject.value = this.event;
       this.viewer.panel.value = 'proof';
     };
     const linked = [...new URLSearchParams(location.search).values()].includes(id);

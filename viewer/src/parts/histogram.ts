@@ -92,7 +92,7 @@ export class Histogram extends Part {
         ${from === null ? nothing : this.#tip(buckets, from, to)}
       </div>
       <p class="for-screen-readers" id="histogram-said">${this.#summary(facets, buckets)} ${t.help}</p>
-      <div class="histogram-axis muted" aria-hidden="true"><span>${this.#edge(buckets, buckets.since)}</span><span>${this.#edge(buckets, buckets.until)}</span></div>
+      <div class="histogram-axis muted" aria-hidden="true" ?hidden=${facets.total.count === 0}><span>${this.#edge(buckets, buckets.since)}</span><span>${this.#edge(buckets, buckets.until)}</span></div>
     </div>`;
   }
 

@@ -66,7 +66,7 @@ export class ProblemNotice extends Part {
       </div>
       <div class="state-actions">
         ${isMine && !viewer.query.value.isEmpty ? html`<button type="button" class="button primary" @click=${clear}>${t.states.clear}</button>` : nothing}
-        ${problem.status === 401 && signIn.value ? html`<a class="button primary" href=${signIn.value}>${t.states.signIn}</a>` : nothing}
+        ${problem.status === 401 && isWeb(signIn.value) ? html`<a class="button primary" href=${signIn.value}>${t.states.signIn}</a>` : nothing}
         ${problem.code === 'invalid_parameter' ? nothing : html`<button type="button" class="button" @click=${this.#retry}>${t.states.again}</button>`}
         ${wait > 0 ? html`<span class="muted">${t.states.wait(wait, viewer.number(wait))}</span>` : nothing}
       </div>
@@ -99,6 +99,14 @@ export class ProblemNotice extends Part {
     else if (timeline.failed === 'load') this.viewer.load();
     else timeline.retry();
   };
+}
+
+/** A host may have taken it from its own address: what would run in the page is no link. */
+function isWeb(address: string | null): address is string {
+  const { baseURI } = document;
+  return (
+    address !== null && URL.canParse(address, baseURI) && /^https?:$/.test(new URL(address, baseURI).protocol)
+  );
 }
 
 /** Codes of which the words say all that there is to say. */

@@ -98,7 +98,7 @@ function marks(viewer: Viewer, event: AuditEvent, altered: boolean) {
 
 function where(viewer: Viewer, { context, source }: AuditEvent) {
   const address = context?.ip_address;
-  return html`${address ? html`<span class="row-address">${address}</span> ` : nothing}<span class="row-source">${valueLabel(viewer.texts.value, 'source', source)}</span>`;
+  return html`${address ? html`<span class="row-address" title=${address}>${address}</span> ` : nothing}<span class="row-source">${valueLabel(viewer.texts.value, 'source', source)}</span>`;
 }
 
 /** How long ago, or at what time of the day that stands above; exactly, and in UTC, for whoever points at it or comes to the row. */

@@ -3,14 +3,14 @@ import { recent } from '../icons';
 import { define, Part } from '../part';
 import { zoneOf } from '../when';
 
-/** The line below the list: how many events there are, whether new ones come by themselves, in which zone times are, and the ledger's proof. */
+/** The line below the list: whether new ones come by themselves, in which zone times are, and the ledger's proof. */
 export class Status extends Part {
   /** The zone that the host set. */
   #home = 'UTC';
 
   protected override watched() {
-    const { timeline, overview, query, zone } = this.viewer;
-    return [timeline, overview, query, zone];
+    const { timeline, query, zone } = this.viewer;
+    return [timeline, query, zone];
   }
 
   override render() {
@@ -18,21 +18,10 @@ export class Status extends Part {
     const { liveness } = viewer.timeline;
     const state = liveness === 'off' && viewer.query.value.until ? 'ended' : liveness;
     return html`<footer class="status" part="status">
-      <span class="status-count">${this.#count()}</span>
       <span class="status-live ${state}" part="live"><span class="status-dot"></span>${t.status.live[state]}</span>
       ${this.#zone()}
       <audit-log-ledger class="status-ledger" .viewer=${viewer}></audit-log-ledger>
     </footer>`;
-  }
-
-  /** Of all that the query finds where the service counted it, else of what was loaded. */
-  #count(): string {
-    const { timeline, overview } = this.viewer;
-    const { rows, hasMore, loading, problem } = timeline;
-    const total = overview.loading ? undefined : overview.facets?.total;
-    if ((loading || problem) && rows.length === 0) return '';
-    const counted = total && total.count >= rows.length ? total : { count: rows.length, capped: hasMore };
-    return this.t.status.events(counted.count, this.viewer.number(counted.count), hasMore && counted.capped);
   }
 
   /** Switches between the reader's own zone, the browser's and UTC. */
