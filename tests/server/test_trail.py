@@ -38,7 +38,7 @@ from indelible.store.verify import verify
 from indelible.store.view import View
 from tests.conftest import Cluster, Service, running_service
 from tests.postgres import Database
-from tests.server.conftest import an_event, problem
+from tests.server.conftest import Reader, an_event, problem
 from tests.store.samples import examples, rows
 
 URL = "/api/audit-log"
@@ -372,6 +372,22 @@ def test_reading_leaves_an_entry_and_reading_on_leaves_no_more(api: httpx.Client
     assert searched["metadata"]["filters"] == {"actor_id": ["usr_7"]}
     assert searched["context"]["ip_address"] == "127.0.0.1"
     assert searched["context"]["user_agent"].startswith("python-httpx")
+
+
+@pytest.mark.parametrize("query", [{}, {"category": "access", "q": "usr"}])
+def test_what_a_viewer_asks_for_to_show_one_list_is_one_look(
+    api: httpx.Client, reader: Reader, tenant: str, query: dict[str, str]
+) -> None:
+    """Events, counts, the live tail, names: else a log that is looked at would soon tell of nothing but looking."""
+    api.post(URL, json=an_event(tenant))
+    with reader("admin") as person:
+        for path, more in (("", {"sealed": "true"}), ("/facets", {}), ("/live", {"seconds": "0"})):
+            assert person.get(URL + path, params={**query, **more}).status_code == 200
+        if not query:
+            assert person.get(f"{URL}/actors").status_code == 200
+        assert person.get(f"{URL}/about").status_code == 200
+    looked = [event for event in shown(api, tenant) if event["actor"].get("id") == "usr_9"]
+    assert len(looked) == 1
 
 
 def test_of_a_tenant_that_there_is_not_nothing_is_recorded(service: Service, api: httpx.Client, tenant: str) -> None:

@@ -3,8 +3,8 @@
     .venv/bin/python -m tests.viewer.pictures           # all, a few minutes
     .venv/bin/python -m tests.viewer.pictures -k proof  # those whose names have it
 
-They are of the demo's history, in Chromium, in the time zone Europe/Berlin; each in its 256 most frequent colours, which
-takes a quarter of the room and no eye sees.
+They are of the demo's history, in Chromium, in the time zone Europe/Berlin; each in 256 colours that come nearest
+to its own: no eye sees it, and it takes less than half of the room.
 """
 
 from __future__ import annotations
@@ -58,8 +58,15 @@ FEW_COLOURS = """async (picture) => {
   const counts = new Map();
   for (const pixel of pixels) counts.set(pixel, (counts.get(pixel) ?? 0) + 1);
   const split = (pixel) => [pixel & 255, (pixel >> 8) & 255, (pixel >> 16) & 255];
-  const palette = [...counts].sort((a, b) => b[1] - a[1]).slice(0, 256).map(([pixel]) => split(pixel));
+  const often = [...counts].sort((a, b) => b[1] - a[1]).map(([pixel]) => split(pixel));
   const far = (one, other) => one.reduce((sum, value, n) => sum + (value - other[n]) ** 2, 0);
+  let palette;
+  for (let least = 0; !palette || palette.length > 256; least = 2 * least + 1) {
+    palette = [];
+    for (const colour of often) {
+      if (palette.length <= 256 && palette.every((one) => far(one, colour) >= least)) palette.push(colour);
+    }
+  }
   const nearest = new Map();
   for (const pixel of counts.keys()) {
     const all = palette.map((colour) => far(colour, split(pixel)));

@@ -15,26 +15,37 @@ from tests.viewer.states import STATES, State, opened
 
 AXE = Path(__file__).parents[2] / "viewer/node_modules/axe-core/axe.min.js"
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+COLOURS = ["color-contrast", "link-in-text-block"]
 WIDE, PHONE, ZOOMED = (1280, 800), (360, 740), (640, 400)
-MAIN = (
-    "rows",
-    "details",
-    "changes",
-    "facets",
-    "filter",
-    "range",
-    "views",
-    "proof",
-    "export",
-    "keys",
-    "offline",
-    "nothing",
-)
-"""What is tried in small, too."""
+"""ZOOMED is WIDE at 200 %."""
+SMALL = "rows details changes facets chips filter range views proof export keys nothing offline".split()
+"""States that are tried in small, too."""
 
-
-def named(*names: str) -> list[Any]:
-    return [pytest.param(state, id=state.name) for state in STATES if not names or state.name in names]
+OUTSIDE = """(log) => {
+  const scrolls = (element) => element && (/auto|scroll/.test(getComputedStyle(element).overflowX)
+    || scrolls(element.parentElement));
+  const controls = [...log.shadowRoot.querySelectorAll('button, input, select, textarea, a, summary, .popup, [role=option]')];
+  const cut = controls.filter((one) => one.checkVisibility() && !scrolls(one.parentElement)).filter((one) => {
+    const {left, right, width} = one.getBoundingClientRect();
+    return width > 0 && (left < -1 || right > innerWidth + 1);
+  });
+  const wide = document.documentElement.scrollWidth > innerWidth ? ['the page scrolls sideways'] : [];
+  return [...wide, ...cut.map((one) => `${one.className}: ${one.textContent.trim().slice(0, 40)}`)];
+}"""
+TINY = """(log) => [...log.shadowRoot.querySelectorAll('button:not(p button), summary, select, [role=option], [role=slider]')]
+  .filter((one) => one.checkVisibility()).map((one) => [one, one.getBoundingClientRect()])
+  .filter(([, {width, height}]) => width < 24 || height < 24)
+  .map(([one, {width, height}]) => `${one.className}: ${Math.round(width)} x ${Math.round(height)}`)"""
+FOCUS = """(log) => {
+  const focused = log.shadowRoot.activeElement;
+  const isSeen = (element) => {
+    const {outlineStyle, outlineWidth} = getComputedStyle(element);
+    return outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2;
+  };
+  // A row's line has the outline of its button.
+  const around = focused?.closest('.row-line') ?? focused;
+  return focused && [focused.ariaLabel || focused.textContent.trim().replace(/\\s+/g, ' '), isSeen(focused) || isSeen(around)];
+}"""
 
 
 @pytest.fixture
@@ -57,11 +68,50 @@ def violations(page: Page, rules: dict[str, Any]) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("state", named())
+def named(name: str) -> State:
+    return next(one for one in STATES if one.name == name)
+
+
+@pytest.mark.parametrize("state", [pytest.param(one, id=one.name) for one in STATES])
 def test_axe_finds_nothing(reader: Visitor, site: Site, state: State) -> None:
-    """In light all rules; in dark those of colours, which alone are others there."""
+    """In light all rules; in dark those of colours, which alone are others there. No target is smaller than a finger."""
     reader.expects(*state.wrong)
     log = opened(site, reader.context, state, PHONE if state.is_narrow else WIDE)
     assert violations(log.page, {"type": "tag", "values": TAGS}) == []
+    assert log.root.evaluate(TINY) == []
     log.root.evaluate("(element) => { element.theme = 'dark'; return element.updateComplete }")
-    assert violations(log.page, {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}) == []
+    assert violations(log.page, {"type": "rule", "values": COLOURS}) == []
+    for width, height in (PHONE, ZOOMED) if state.name in SMALL else ():
+        log.page.set_viewport_size({"width": width, "height": height})
+        log.page.wait_for_timeout(100)  # two frames: what is laid out by script follows
+        assert log.root.evaluate(OUTSIDE) == [], f"at {width} pixels"
+        assert violations(log.page, {"type": "tag", "values": TAGS}) == []
+
+
+def test_tab_leads_through_everything_in_order_and_is_seen(visitor: Visitor, site: Site) -> None:
+    """From the search to the proof of the whole log; of the rows one alone is a stop, as arrows lead through them."""
+    log = opened(site, visitor.context, named("rows"), WIDE)
+    log.page.locator("body").focus()
+    stops: list[str] = []
+    while not stops or not stops[-1].startswith("Proven up to"):
+        log.page.keyboard.press("Tab")
+        name, is_seen = log.root.evaluate(FOCUS)
+        assert is_seen, f"no outline on {name!r}"
+        stops.append(name)
+        assert len(stops) < 80, stops
+    controls = "Search the audit log,What can I type?,Add a filter,Time range: Any time,Saved views,More,Filters".split(
+        ","
+    )
+    assert stops[: len(controls) + 1] == [*controls, "Events over time"]
+    first = log.rows().first.locator(".row-open").inner_text()
+    assert stops.count(first) == 1
+    assert stops.index(first) > stops.index("Category")
+    assert stops[stops.index(first) + 1].startswith("Proven")
+
+
+def test_nothing_moves_for_whom_it_should_not(visitor: Visitor, site: Site) -> None:
+    log = opened(site, visitor.context, named("skeleton"), WIDE)
+    moving = "(log) => log.shadowRoot.getAnimations().length"
+    assert log.root.evaluate(moving) == 0
+    log.page.emulate_media(reduced_motion="no-preference")
+    assert log.root.evaluate(moving) > 0

@@ -1,5 +1,6 @@
 import type { About, AuditEvent, EventContext, Facets, Page, SavedView } from './event';
 import { Problem } from './problem';
+import { type Claims, claimsOf } from './token';
 
 type Parameters = Iterable<readonly [string, string]>;
 
@@ -25,6 +26,11 @@ export class Api {
 
   set token(token: string | null) {
     this.#token = token;
+  }
+
+  /** What the token says of whoever looks. */
+  get claims(): Claims {
+    return claimsOf(this.#token);
   }
 
   timeline(parameters: Parameters, signal?: AbortSignal): Promise<Page> {

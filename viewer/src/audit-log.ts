@@ -1,4 +1,5 @@
 import { html, LitElement, nothing, type PropertyValues } from 'lit';
+import { repeat } from 'lit/directives/repeat.js';
 import { Api } from './api';
 import { type Language, languageOf } from './locale';
 import './parts';
@@ -140,7 +141,11 @@ export class AuditLog extends LitElement {
         <audit-log-panel .viewer=${viewer}></audit-log-panel>
       </div>
       <audit-log-status .viewer=${viewer}></audit-log-status>
-      <div class="for-screen-readers" role="status">${viewer.announcement.value}</div>
+      <div class="for-screen-readers" role="status" aria-atomic="false">${repeat(
+        viewer.announcements.lines,
+        (line) => line,
+        ({ text }) => html`<p>${text}</p>`,
+      )}</div>
     </section>`;
   }
 
@@ -157,22 +162,24 @@ export class AuditLog extends LitElement {
     const api = new Api(this.api.replace(/\/+$/, ''), (refused) => this.#renew(refused));
     api.token = this.token || null;
     if (this.urlState !== null) this.#url = new UrlState(this.urlState, (place) => this.#arrive(place));
-    const place = this.#url?.read() ?? { query: Query.parse(this.query), open: null };
+    const place =
+      this.#url?.isSilent === false ? this.#url.read() : { query: Query.parse(this.query), open: null };
     const tell = (name: string, detail: unknown) => this.#tell(name, detail);
-    const viewer = new Viewer(api, place.query, texts, new When(locale, this.#zone()), tell);
+    const viewer = new Viewer(api, place.query, texts, new When(locale, this.#zone(), texts.row.now), tell);
     viewer.open.value = place.open;
     viewer.proofs.pin(this.vkey);
     viewer.avatars.value = this.avatarUrl;
     viewer.signIn.value = this.signIn;
     this.#viewer = viewer;
     this.#url?.start();
+    this.#url?.write(place, 'replaceState');
     const update = () => this.requestUpdate();
     this.#unlisten = [
       viewer.query.listen(() => this.#asked()),
       viewer.open.listen(() => this.#placed()),
       viewer.about.listen(() => void this.#speak()),
       viewer.zone.listen(() => void this.#speak()),
-      ...[viewer.texts, viewer.when, viewer.announcement].map((cell) => cell.listen(update)),
+      ...[viewer.texts, viewer.when, viewer.announcements].map((one) => one.listen(update)),
     ];
     this.#renewLater();
     this.#load(viewer);
@@ -232,7 +239,7 @@ export class AuditLog extends LitElement {
     const zone = this.#zone();
     viewer.texts.value = texts;
     if (viewer.when.value.locale !== locale || viewer.when.value.zone !== zone)
-      viewer.when.value = new When(locale, zone);
+      viewer.when.value = new When(locale, zone, texts.row.now);
   }
 
   #language(): Promise<Language> {

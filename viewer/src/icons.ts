@@ -55,6 +55,9 @@ export const up = icon(svg`<path d="M8 13V3M4 7l4-4 4 4"/>`);
 export const lockProven = icon(
   svg`<rect x="3.5" y="7" width="9" height="6.5" rx="1.5"/><path d="M5.5 7V5a2.5 2.5 0 0 1 5 0v2m-4 3.3 1.1 1.1 2-2.1"/>`,
 );
+export const lockPartial = icon(
+  svg`<rect x="3.5" y="7" width="9" height="6.5" rx="1.5"/><path d="M5.5 7V5a2.5 2.5 0 0 1 5 0v2m-4.25 3.25h3.5"/>`,
+);
 export const lockOff = icon(
   svg`<path d="M5.5 7V5a2.5 2.5 0 0 1 4.7-1.2M6.5 7H11a1.5 1.5 0 0 1 1.5 1.5V12m-1.2 1.5H5A1.5 1.5 0 0 1 3.5 12V8.5A1.5 1.5 0 0 1 4 7.4M2.5 2.5l11 11"/>`,
 );

@@ -6,7 +6,7 @@ import type { Obstacle } from './proof/ledger';
 
 /**
  * `unknown`: not looked at yet. `checking`. `waiting`: newer than the latest checkpoint. `proven`: all holds, under a
- * pinned key. `unpinned`: all holds, but the key is the service's own word. `altered`: what is shown is not what was sealed
+ * pinned key. `partial`: the same, but for what whoever looks is not shown and so can't check. `unpinned`: all holds, but the key is the service's own word. `altered`: what is shown is not what was sealed
  * or signed. `unavailable`: it could not be checked, such as without a network or on a page that is not secure.
  */
 export type ProofState =
@@ -14,11 +14,12 @@ export type ProofState =
   | 'checking'
   | 'waiting'
   | 'proven'
+  | 'partial'
   | 'unpinned'
   | 'altered'
   | 'unavailable';
 
-/** What was found out about one event. It is proven if no step failed and the root has it. */
+/** What was found out about one event. It is proven if each step holds and the root has it. */
 export interface Result {
   readonly steps: readonly Step[];
   readonly at: Date;
@@ -33,21 +34,32 @@ export interface Result {
 export class Proofs extends Observable {
   /** The event whose lock was clicked: what the panel is about. */
   readonly subject = new Cell<AuditEvent | null>(null);
+  #make: ((pinned: string | null) => Checker) | null = null;
   #checker: Checker | null = null;
+  #isMissing = false;
   #wanted = new Set<AuditEvent>();
   #pinned: string | null = null;
 
-  /** Begins to check, by what was loaded. */
-  begin(checker: Checker): void {
+  /** Begins to check, by what was loaded: it makes one who trusts these keys; null: it could not be loaded. */
+  begin(make: ((pinned: string | null) => Checker) | null): void {
+    this.#isMissing = make === null;
+    this.#make = make;
+    this.#restart();
+  }
+
+  /** Nothing that was found out holds where other keys are trusted. What is in sight is wanted again. */
+  #restart(): void {
+    this.#checker?.stop();
+    const checker = this.#make?.(this.#pinned) ?? null;
     this.#checker = checker;
-    checker.listen(() => this.changed());
-    checker.pin(this.#pinned);
-    checker.want([...this.#wanted]);
-    this.#wanted.clear();
+    checker?.listen(() => this.changed());
+    checker?.want([...this.#wanted]);
+    if (checker) this.#wanted.clear();
+    this.changed();
   }
 
   stateOf(event: AuditEvent): ProofState {
-    return this.#checker?.stateOf(event) ?? 'unknown';
+    return this.#checker?.stateOf(event) ?? (this.#isMissing ? 'unavailable' : 'unknown');
   }
 
   /** Null as long as it is not checked. */
@@ -63,8 +75,23 @@ export class Proofs extends Observable {
 
   /** The vkeys that the host page pins (C2SP signed-note), one a line. */
   pin(vkeys: string | null): void {
-    this.#pinned = vkeys;
-    this.#checker?.pin(vkeys);
+    const pinned = vkeys?.trim() || null;
+    if (pinned === this.#pinned) return;
+    this.#pinned = pinned;
+    if (this.#checker) this.#restart();
+  }
+
+  /** Pins a key in this browser, for good; null: forgets it. False where it is no key. */
+  async remember(vkey: string | null): Promise<boolean> {
+    const isDone = (await this.#checker?.remember(vkey)) ?? false;
+    if (isDone) this.#restart();
+    return isDone;
+  }
+
+  /** Has this browser forget what it saw of the ledger. */
+  forget(): void {
+    this.#checker?.forget();
+    this.#restart();
   }
 
   stop(): void {
@@ -82,8 +109,8 @@ export class Proofs extends Observable {
   }
 
   /** Why nothing can be checked at present. */
-  get obstacle() {
-    return this.#checker?.obstacle ?? null;
+  get obstacle(): Pick<Obstacle, 'kind' | 'passes'> | null {
+    return this.#isMissing ? { kind: 'missing', passes: false } : (this.#checker?.obstacle ?? null);
   }
 
   /** Ids of events that are displayed otherwise than they were sealed, or are not what was signed. */

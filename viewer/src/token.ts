@@ -4,6 +4,9 @@ export interface Claims {
   life: number | null;
   /** Whose log it shows, to whom and how much of it: a renewed token says the same. Of anything but a token, itself. */
   reader: string | null;
+  tenant: string | null;
+  /** `admin`, or `member`, who is shown a part. */
+  role: string | null;
   zone: string | null;
   locale: string | null;
 }
@@ -13,7 +16,7 @@ export interface Claims {
  * token opens the service decides.
  */
 export function claimsOf(token: string | null): Claims {
-  const nothing = { life: null, reader: token, zone: null, locale: null };
+  const nothing = { life: null, reader: token, tenant: null, role: null, zone: null, locale: null };
   const part = token?.split('.')[1];
   if (!part) return nothing;
   try {
@@ -26,6 +29,8 @@ export function claimsOf(token: string | null): Claims {
     return {
       life: typeof exp === 'number' && typeof iat === 'number' ? (exp - iat) * 1000 : null,
       reader: JSON.stringify([tenant, sub, role, filter, staff]),
+      tenant: typeof tenant === 'string' ? tenant : null,
+      role: typeof role === 'string' ? role : null,
       zone: typeof zoneinfo === 'string' ? zoneinfo : null,
       locale: typeof locale === 'string' ? locale : null,
     };

@@ -35,8 +35,14 @@ export class UrlState {
     return { query: Query.parse(`${own}`), open: own.get(EVENT) || null };
   }
 
-  /** Another query is another place to go back to; an event that opens is not. */
-  write({ query, open }: Place): void {
+  /** Whether the address says nothing of the viewer. */
+  get isSilent(): boolean {
+    const { query, open } = this.read();
+    return query.isEmpty && open === null;
+  }
+
+  /** Another query is another place to go back to, unless `how` says otherwise; an event that opens is not. */
+  write({ query, open }: Place, how?: 'replaceState'): void {
     const before = this.read();
     const isSame = `${before.query}` === `${query}`;
     if (isSame && before.open === open) return;
@@ -49,7 +55,7 @@ export class UrlState {
       .split('&')
       .filter((piece) => piece && !this.#isOwn(piece));
     url.search = [...others, `${own}`].filter(Boolean).join('&');
-    history[isSame ? 'replaceState' : 'pushState'](history.state, '', url);
+    history[how ?? (isSame ? 'replaceState' : 'pushState')](history.state, '', url);
   }
 
   #isOwn(piece: string): boolean {

@@ -1,12 +1,14 @@
+import { Announcements } from './announcements';
 import type { Api } from './api';
 import { Cell } from './cell';
 import { Directory } from './directory';
 import type { About } from './event';
+import { valueLabel } from './labels';
 import type { Texts } from './locale';
 import { Overview } from './overview';
 import { pinned } from './pinned';
 import { Proofs } from './proofs';
-import type { Query } from './query';
+import type { Query, Term } from './query';
 import { Timeline } from './timeline';
 import type { When } from './when';
 
@@ -32,8 +34,7 @@ export class Viewer {
   readonly when: Cell<When>;
   /** The time zone that whoever looks chose instead of the host's. */
   readonly zone = new Cell<string | null>(null);
-  /** Told to screen readers, politely. */
-  readonly announcement = new Cell('');
+  readonly announcements = new Announcements();
   /** The host's pictures of actors: a URL with `{id}`. */
   readonly avatars = new Cell<string | null>(null);
   /** An address of the host's where a new session begins. */
@@ -67,9 +68,10 @@ export class Viewer {
     this.more.value = 'loading';
     try {
       const { Checker } = await pinned('more.js', () => import('./more'));
-      if (this.proofs.checker === null) this.proofs.begin(new Checker(this.api));
+      if (this.proofs.checker === null) this.proofs.begin((pinned) => new Checker(this.api, pinned));
       this.more.value = 'there';
     } catch {
+      this.proofs.begin(null);
       this.more.value = 'missing';
     }
   }
@@ -78,6 +80,13 @@ export class Viewer {
     this.timeline.stop();
     this.proofs.stop();
     this.overview.stop();
+  }
+
+  /** What a value of a filter is called: by its name, where it has one. */
+  label({ name, value }: Pick<Term, 'name' | 'value'>): string {
+    if (name === 'actor_id') return this.directory.name('actors', value);
+    if (name === 'target_id') return this.directory.name('targets', value);
+    return valueLabel(this.texts.value, name, value);
   }
 
   /** A number as it is written in the language. */

@@ -7,6 +7,7 @@ export class When {
   constructor(
     readonly locale: string,
     readonly zone: string,
+    private readonly justNow = 'just now',
   ) {
     this.#relative = new Intl.RelativeTimeFormat(locale, { numeric: 'auto', style: 'short' });
     this.#format('check', {});
@@ -42,11 +43,11 @@ export class When {
     return this.#format('full', { ...options, ...precise }).format(new Date(at));
   }
 
-  /** "2 min. ago"; beyond a week null, as nobody counts days so far. */
+  /** "2 min. ago", or just now; beyond a week null, as nobody counts days so far. */
   ago(at: string, now: Date): string | null {
     const seconds = Math.round((new Date(at).getTime() - now.getTime()) / 1000);
+    if (Math.abs(seconds) < 60) return this.justNow;
     const steps = [
-      [60, 1, 'second'],
       [3600, 60, 'minute'],
       [86_400, 3600, 'hour'],
       [7 * 86_400, 86_400, 'day'],

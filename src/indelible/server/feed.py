@@ -104,8 +104,12 @@ class Tail:
 
 
 async def record_following(request: _Request, chosen: FilterQuery) -> None:
-    """Has it in the log of the log that the caller follows these events: one entry, like a list that is shown again."""
-    await record_listing(request, chosen, None, what="feed")
+    """Has it in the log of the log that the caller follows these events: one entry, like a list that is shown again.
+
+    Of a person it is the same one: whoever looks at a list sees what is new in it.
+    """
+    _, caller = admitted(request)
+    await record_listing(request, chosen, None, what="feed" if caller.key_id else "list")
 
 
 async def while_connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T | None:

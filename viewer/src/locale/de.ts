@@ -39,7 +39,8 @@ export const de: Texts = {
   },
   search: {
     label: 'Audit-Log durchsuchen',
-    placeholder: 'Suchen, oder / drücken',
+    placeholder: 'Suchen',
+    placeholderKey: 'Suchen, oder / drücken',
     clear: 'Suche leeren',
     suggestions: 'Vorschläge',
     suggested: (count, written) => `${written} ${many(count, 'Vorschlag', 'Vorschläge')}`,
@@ -91,7 +92,6 @@ export const de: Texts = {
     },
   },
   filter: {
-    add: 'Filter',
     label: 'Filter hinzufügen',
     subject: 'Filtern nach …',
     back: 'Andere Filter',
@@ -150,8 +150,7 @@ export const de: Texts = {
     },
   },
   facets: {
-    label: 'Filter',
-    active: (_count, written) => `${written} Filter gesetzt`,
+    label: 'Übersicht',
     option: (value, count, written) => `${value}, ${written} ${many(count, 'Ereignis', 'Ereignisse')}`,
     leaveOut: (value) => `${value} ausschließen`,
     leftOut: (value) => `${value}, ausgeschlossen`,
@@ -161,7 +160,7 @@ export const de: Texts = {
     countedSince: (time) => `Gezählt sind hier nur die neuesten Ereignisse, zurück bis ${time}.`,
     failed: 'Die Zahlen konnten nicht geladen werden.',
     retry: 'Erneut versuchen',
-    close: 'Filter schließen',
+    close: 'Übersicht schließen',
   },
   histogram: {
     label: 'Ereignisse im Zeitverlauf',
@@ -173,6 +172,8 @@ export const de: Texts = {
     help: 'Pfeiltasten gehen von Balken zu Balken, mit der Umschalttaste wählen sie mehrere; die Eingabetaste zeigt nur diese Zeit, Escape verlässt sie.',
     countedSince: (time) => `Balken vollständig seit ${time}`,
     reset: 'Zeit zurücksetzen',
+    quiet: 'Log-Zugriffe ausblenden',
+    quietWhy: 'Lässt weg, dass jemand dieses Log angesehen, durchsucht oder Zugang dazu bekommen hat',
   },
   views: {
     button: 'Ansichten',
@@ -224,6 +225,7 @@ export const de: Texts = {
     closeLinked: 'Verlinktes Ereignis schließen',
   },
   row: {
+    now: 'gerade eben',
     support: (as) => `Support als ${as}`,
     someone: 'jemand',
     altered: 'Nachträglich verändert',
@@ -284,7 +286,7 @@ export const de: Texts = {
     },
   },
   details: {
-    label: 'Einzelheiten',
+    label: 'Einzelheiten des Ereignisses',
     impersonated: (who, as) => `${who} vom Support hat als ${as} gehandelt.`,
     someone: 'Jemand',
     noReason: 'Ein Grund wurde nicht angegeben.',
@@ -617,7 +619,6 @@ export const de: Texts = {
     },
     at: 'Geprüft',
     since: 'Verfolgt seit',
-    firstTime: 'gerade eben',
     note: 'Signierte Angabe',
     keep: 'Anderswo aufbewahrt, zeigt sie später, ob bis zu dieser Größe etwas geändert oder entfernt wurde.',
     copy: 'Kopieren',

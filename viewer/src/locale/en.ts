@@ -40,7 +40,8 @@ export const en = {
   },
   search: {
     label: 'Search the audit log',
-    placeholder: 'Search, or press /',
+    placeholder: 'Search',
+    placeholderKey: 'Search, or press /',
     clear: 'Clear the search',
     suggestions: 'Suggestions',
     suggested: (count: number, written: string) => `${written} ${many(count, 'suggestion', 'suggestions')}`,
@@ -92,8 +93,7 @@ export const en = {
     },
   },
   filter: {
-    add: 'Filter',
-    label: 'Add a filter',
+    label: 'Add filter',
     subject: 'Filter by …',
     back: 'Other filters',
     values: (field: string) => `${field} …`,
@@ -145,8 +145,7 @@ export const en = {
     },
   },
   facets: {
-    label: 'Filters',
-    active: (count: number, written: string) => `${written} ${many(count, 'filter', 'filters')} set`,
+    label: 'Overview',
     option: (value: string, count: number, written: string) =>
       `${value}, ${written} ${many(count, 'event', 'events')}`,
     leaveOut: (value: string) => `Leave out ${value}`,
@@ -157,7 +156,7 @@ export const en = {
     countedSince: (time: string) => `Only the newest events are counted here, back to ${time}.`,
     failed: 'Counts could not be loaded.',
     retry: 'Try again',
-    close: 'Close filters',
+    close: 'Close the overview',
   },
   histogram: {
     label: 'Events over time',
@@ -169,6 +168,8 @@ export const en = {
     help: 'Arrow keys move from bar to bar, with Shift they choose several; Enter shows only this time, Escape leaves it.',
     countedSince: (time: string) => `bars are complete since ${time}`,
     reset: 'Reset time',
+    quiet: 'Hide log views',
+    quietWhy: 'Leaves out that somebody looked at this log, searched it or was let in',
   },
   views: {
     button: 'Views',
@@ -219,6 +220,7 @@ export const en = {
     closeLinked: 'Close the linked event',
   },
   row: {
+    now: 'just now',
     support: (as: string) => `Support as ${as}`,
     someone: 'somebody',
     altered: 'Altered after it was logged',
@@ -267,7 +269,7 @@ export const en = {
     },
   },
   details: {
-    label: 'Details',
+    label: 'Event details',
     impersonated: (who: string, as: string) => `${who} of support acted as ${as}.`,
     someone: 'Somebody',
     noReason: 'No reason was given.',
@@ -448,6 +450,7 @@ export const en = {
       checking: 'Proof: being checked',
       waiting: 'Proof: waiting for the next signature',
       proven: 'Proven: this is what was sealed',
+      partial: 'Proven, but for what you are not shown',
       unpinned: 'Consistent, but nobody pinned the key',
       altered: 'ALTERED: this is not what was sealed and signed',
       unavailable: 'Proof: could not be checked',
@@ -466,6 +469,7 @@ export const en = {
       operation: 'operation',
       registered: 'whether the catalog knows it',
       leaf_hash: 'leaf hash',
+      tenant_id: 'tenant',
       actor: 'actor',
       targets: 'targets',
       changes: 'changes',
@@ -479,6 +483,8 @@ export const en = {
         `Entry ${entry} is newer than the last signature. It is checked again when the next one is there, usually within seconds.`,
       proven: (entry: string, day: string) =>
         `This is what was sealed on ${day} as entry ${entry}, and the log’s signed root contains it.`,
+      partial: (entry: string, day: string) =>
+        `All that could be checked is what was sealed on ${day} as entry ${entry}, and the log’s signed root contains it. What could not is named below.`,
       unpinned: (entry: string, day: string) =>
         `This fits what was sealed on ${day} as entry ${entry}, but only under a key that the service itself gave.`,
       altered: (entry: string) =>
@@ -517,13 +523,17 @@ export const en = {
       reported: () => 'The service itself says that it was altered.',
       foreign: (parts: string) => `A part is not the one that was sealed: ${parts || 'unreadable'}.`,
       missing: () => 'A part is missing, and nothing records that it was erased.',
-      withheld: (parts: string) => `Not shown to you, and so not checkable by you: ${parts}.`,
+      withheld: (parts: string, count: number) =>
+        `Not shown to you, and so not checkable by you: ${count} ${many(count, 'part', 'parts')} of what was sealed. The service says which: ${parts}.`,
+      held: (parts: string) => `Held back, though you may see everything: ${parts}.`,
       erasure: (parts: string) => `Erased, as the service says; its record is not shown to you: ${parts}.`,
       erased: (parts: string) =>
         `Erased on request, as the log itself records: ${parts}. The other parts are those that were sealed.`,
+      unerased: (parts: string) =>
+        `Said to be erased, which nothing in the log bears out: ${parts || 'unreadable'}.`,
       differs: (fields: string) => `Displayed otherwise than it was sealed: ${fields}.`,
       partial: (fields: string) =>
-        `Displayed in part, and so not checkable by you: ${fields}. All else is what was sealed.`,
+        `Displayed, but not checkable by you: ${fields}. All else is what was sealed.`,
       disproved: () => 'The signed root does not contain it.',
     },
     signed: {
@@ -535,7 +545,10 @@ export const en = {
       `The log continues the one of ${count} entries that this browser saw on ${at}. It has been following it since ${since}.`,
     first:
       'This browser sees this log for the first time. From now on it notices if anything up to here is changed.',
-    sentence: 'The sentence is today’s wording, and is not sealed. Who, what and when are.',
+    unremembered:
+      'Nobody pinned the key, so this browser remembers nothing of this log, and would not notice if it were changed later.',
+    sentence:
+      'The sentence and the severity are those of today’s catalog, and are not sealed. Who, what and when are.',
     again: 'Check again',
     evidence: 'Evidence',
     file: 'Proof file',
@@ -576,6 +589,8 @@ export const en = {
       unproven: 'Not checked: the service did not give a proof',
       unreadable: 'Not checked: what the service gave is no proof',
       unsigned: 'Not signed yet',
+      overdue: 'NOT PROVEN: it is not signed, although it is old',
+      missing: 'Not checked: a file of the viewer could not be loaded',
       offline: 'Not checked: the service cannot be reached; tried again by itself',
       refused: 'Not checked: the service refused to give proofs',
     },
@@ -594,7 +609,7 @@ export const en = {
     },
     at: 'Checked',
     since: 'Followed since',
-    firstTime: 'just now',
+    notFollowed: 'not followed, as nobody pinned the key',
     note: 'Signed statement',
     keep: 'Kept elsewhere, it shows later whether anything up to this size was changed or removed.',
     copy: 'Copy',
@@ -608,6 +623,10 @@ export const en = {
       'This is no verifier key. It is one line: a name, eight digits and the key, joined by plus signs.',
     trust: 'Pin',
     forget: 'Forget the key',
+    remembers: 'What this browser remembers',
+    remembered:
+      'The newest statement that it verified under a pinned key. Each later one has to continue it: so it notices that history was rewritten. Have it forget only if your vendor told you that the log was begun anew, and why; save the statements before.',
+    forgetLog: 'Forget what this browser remembers of this log',
     without: 'How to verify without us',
     how: 'Download the evidence of an event, and run the verifier on it, with the key that you were given elsewhere. No network and nothing of ours is needed, only Python 3.11 or newer.',
     command: 'command',

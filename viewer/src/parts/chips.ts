@@ -1,7 +1,7 @@
 import { html, nothing } from 'lit';
 import type { Observable } from '../cell';
 import * as icons from '../icons';
-import { fieldLabel, valueLabel } from '../labels';
+import { fieldLabel } from '../labels';
 import { define, Part } from '../part';
 import type { Query, Term } from '../query';
 
@@ -31,7 +31,7 @@ export class Chips extends Part {
     const t = this.t.chips;
     const field = fieldLabel(this.t, first.name);
     const verb = first.not ? t.isNot : t.is;
-    const whole = `${field} ${verb} ${group.map((term) => this.#label(term)).join(` ${t.or} `)}`;
+    const whole = `${field} ${verb} ${group.map((term) => this.viewer.label(term)).join(` ${t.or} `)}`;
     const turned = first.not ? t.include(whole) : t.exclude(whole);
     return html`<li class="chips-group ${first.not ? 'not' : ''}" part="filter">
       <button class="chips-turn" type="button" title=${turned} aria-label=${turned} @click=${() => this.#turn(group)}>
@@ -43,19 +43,13 @@ export class Chips extends Part {
 
   #value(term: Term, isFurther: boolean) {
     const t = this.t.chips;
-    const label = this.#label(term);
+    const label = this.viewer.label(term);
     const whole = `${fieldLabel(this.t, term.name)} ${term.not ? t.isNot : t.is} ${label}`;
     return html`${isFurther ? html`<span class="chips-or muted">${t.or}</span>` : nothing}
       <span class="chips-value" title=${term.value}>${label}</span>
       <button class="chips-remove" type="button" title=${t.remove(whole)} aria-label=${t.remove(whole)} @click=${() => this.#remove(term, whole)}>
         ${icons.close}
       </button>`;
-  }
-
-  #label({ name, value }: Term): string {
-    if (name === 'actor_id') return this.viewer.directory.name('actors', value);
-    if (name === 'target_id') return this.viewer.directory.name('targets', value);
-    return valueLabel(this.t, name, value);
   }
 
   /** Looks for what was left out, or the other way round. */
@@ -68,7 +62,7 @@ export class Chips extends Part {
 
   #remove(term: Term, whole: string): void {
     const { terms } = this.viewer.query.value;
-    this.viewer.announcement.value = this.t.chips.removed(whole);
+    this.viewer.announcements.say(this.t.chips.removed(whole));
     this.#keep(
       terms.filter((other) => other !== term),
       terms.indexOf(term),

@@ -38,14 +38,10 @@ export class Copy extends Part {
     } catch {
       this.said = 'copyFailed';
     }
-    const { announcement } = this.viewer;
-    const told = this.t.details[this.said];
-    announcement.value = told;
+    this.viewer.announcements.say(this.t.details[this.said]);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       this.said = undefined;
-      // So that the next time it is told again.
-      if (announcement.value === told) announcement.value = '';
     }, 3000);
   };
 }

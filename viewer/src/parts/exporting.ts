@@ -144,7 +144,7 @@ export class Exporting extends Part {
     this.#save(job);
     const { format, rows } = job;
     this.viewer.tell('audit-log-export', { format, rows });
-    this.viewer.announcement.value = this.t.exporting.done(rows, this.viewer.number(rows), this.name);
+    this.viewer.announcements.say(this.t.exporting.done(rows, this.viewer.number(rows), this.name));
   }
 
   #save(job: ExportJob): void {

@@ -3,7 +3,7 @@ import { classMap } from 'lit/directives/class-map.js';
 import { repeat } from 'lit/directives/repeat.js';
 import { countedRows, FACETS, type Facet, keyOf, listedRows, namesOf, type Row } from '../facet-rows';
 import { close, down, exclude } from '../icons';
-import { fieldLabel, valueLabel } from '../labels';
+import { fieldLabel } from '../labels';
 import { TOP } from '../overview';
 import { define, Part } from '../part';
 import { rangeName } from '../range';
@@ -134,9 +134,7 @@ export class FacetsPart extends Part {
     const { query, overview } = this.viewer;
     const terms = query.value.terms.filter((term) => namesOf(facet).includes(term.name));
     const counted = overview.facets ? countedRows(overview.facets, facet, this.t) : [];
-    const rows = listedRows(this.#known.get(facet) ?? [], counted, terms, ({ name, value }) =>
-      name === 'actor_id' ? this.viewer.directory.name('actors', value) : valueLabel(this.t, name, value),
-    );
+    const rows = listedRows(this.#known.get(facet) ?? [], counted, terms, (term) => this.viewer.label(term));
     // While the next counts are on their way these are still those of another query.
     if (!overview.loading) this.#known.set(facet, rows);
     return rows;

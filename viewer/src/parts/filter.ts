@@ -48,7 +48,7 @@ export class Filter extends Part {
   override render() {
     const t = this.t.filter;
     return html`<button class="button filter-add" part="add-filter" type="button" aria-haspopup="dialog" aria-expanded=${this.#popup.isOpen}
-        aria-label=${t.label} title=${t.label} @click=${this.#toggle}>${icons.include}<span class="filter-text">${t.add}</span></button>
+        title=${t.label} @click=${this.#toggle}>${icons.include}<span class="filter-text">${t.label}</span></button>
       ${this.#popup.isOpen ? this.#choosing() : nothing}`;
   }
 

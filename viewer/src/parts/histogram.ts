@@ -15,6 +15,9 @@ interface Chosen {
   readonly head: number;
 }
 
+/** What is logged of those who only look. */
+const LOOKING = ['audit_log.viewed', 'audit_log.searched', 'audit_log.token_issued'];
+
 /** How many events there are, and when they were: bars to look at, and to zoom into. */
 export class Histogram extends Part {
   /** The bar that is pointed at, or that the keys have reached. */
@@ -30,20 +33,15 @@ export class Histogram extends Part {
   override render() {
     const t = this.t.histogram;
     const { overview, query, facets } = this.viewer;
-    const { terms, since, until } = query.value;
-    const count = terms.length;
+    const { since, until } = query.value;
     return html`<div class="histogram" part="histogram" aria-busy=${overview.loading}>
       <div class="histogram-line">
         <button class="button plain histogram-filters" part="facets-button" title=${this.t.facets.label} aria-expanded=${facets.value} @click=${() => {
           facets.value = !facets.value;
-        }}>${sidebar}<span class="histogram-name">${this.t.facets.label}</span>${
-          count > 0
-            ? html`<span class="histogram-badge"><span aria-hidden="true">${this.viewer.number(count)}</span>
-              <span class="for-screen-readers">${this.t.facets.active(count, this.viewer.number(count))}</span></span>`
-            : nothing
-        }</button>
+        }}>${sidebar}<span class="histogram-name">${this.t.facets.label}</span></button>
         ${this.#total()}
-        ${since || until ? html`<button class="button plain histogram-reset" @click=${() => this.#within('', '')}>${t.reset}</button>` : nothing}
+        ${this.#quiet()}
+        ${since || until ? html`<button class="button plain histogram-act" @click=${() => this.#within('', '')}>${t.reset}</button>` : nothing}
       </div>
       ${this.#chart()}
     </div>`;
@@ -65,6 +63,22 @@ export class Histogram extends Part {
     const t = this.t.histogram;
     if (total.count === 0 && !total.capped) return t.none;
     return t.total(total.count, this.viewer.number(total.count) + (total.capped ? '+' : ''));
+  }
+
+  /** Looking at the log is logged as well, and may be most of what there is. It is left out by a filter, seen as any other. */
+  #quiet() {
+    const t = this.t.histogram;
+    const { overview, query } = this.viewer;
+    const found = overview.facets?.facets.action.filter(({ value }) => LOOKING.includes(value)) ?? [];
+    if (found.length === 0 || query.value.terms.some(({ name, not }) => name === 'action' && !not))
+      return nothing;
+    const hide = () => {
+      query.value = found.reduce(
+        (all, { value }) => all.with({ name: 'action', value, not: true }),
+        query.value,
+      );
+    };
+    return html`<button class="button plain histogram-act" title=${t.quietWhy} @click=${hide}>${t.quiet}</button>`;
   }
 
   #chart() {

@@ -4,6 +4,7 @@ import type { Actor } from '../event';
 import { define, Part } from '../part';
 import { Problem } from '../problem';
 import { problemWords } from '../problem-words';
+import type { Viewer } from '../viewer';
 import './copy';
 
 /** A key as the service lists it (docs/keys.md). */
@@ -28,6 +29,9 @@ interface MadeKey extends Key {
 
 type Deed = 'revoke' | 'rotate';
 
+/** It stands here, and nowhere else, until whoever made it says that it is stored: however often the panel is closed meanwhile. */
+const made = new WeakMap<Viewer, MadeKey>();
+
 const SPANS = ['30d', '90d', '365d', ''] as const;
 
 /** The tenant's own keys, for programs of theirs that read: what there are, and how to make, replace and end them. */
@@ -39,7 +43,6 @@ export class Keys extends Part {
     ended: { state: true },
     busy: { state: true },
     problem: { state: true },
-    made: { state: true },
     sure: { state: true },
   };
   declare keys: Key[] | null;
@@ -47,8 +50,6 @@ export class Keys extends Part {
   declare ended: boolean;
   declare busy: boolean;
   declare problem: string | null;
-  /** It stands here, and nowhere else, until whoever made it says that it is stored. */
-  declare made: MadeKey | null;
   /** What is to be confirmed. */
   declare sure: { deed: Deed; id: string } | null;
   #stop = new AbortController();
@@ -56,7 +57,11 @@ export class Keys extends Part {
   constructor() {
     super();
     this.ended = this.busy = false;
-    this.keys = this.next = this.problem = this.made = this.sure = null;
+    this.keys = this.next = this.problem = this.sure = null;
+  }
+
+  get made(): MadeKey | undefined {
+    return made.get(this.viewer);
   }
 
   protected override watched(): Observable[] {
@@ -72,7 +77,6 @@ export class Keys extends Part {
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.#stop.abort();
-    this.made = null;
   }
 
   override render() {
@@ -87,7 +91,8 @@ export class Keys extends Part {
   #secret({ name, key }: MadeKey): TemplateResult {
     const { keys } = this.t;
     const stored = () => {
-      this.made = null;
+      made.delete(this.viewer);
+      this.requestUpdate();
       this.#focus('summary');
     };
     return html`<section class="keys-made" aria-labelledby="keys-made">
@@ -233,7 +238,7 @@ export class Keys extends Part {
     else {
       await this.#ask(async () => {
         await this.viewer.api.json(path, [], { method: 'DELETE' });
-        this.viewer.announcement.value = this.t.keys.revoked(key.name);
+        this.viewer.announcements.say(this.t.keys.revoked(key.name));
         await this.#load();
         this.#focus('.keys-all');
       });
@@ -244,7 +249,8 @@ export class Keys extends Part {
   /** What makes a key; its text is here even if the list cannot be had then. */
   async #write(path: string, body: unknown): Promise<void> {
     await this.#ask(async () => {
-      this.made = await this.viewer.api.json<MadeKey>(path, [], { method: 'POST', body });
+      made.set(this.viewer, await this.viewer.api.json<MadeKey>(path, [], { method: 'POST', body }));
+      this.requestUpdate();
       this.#focus('#keys-made');
       await this.#load();
     });

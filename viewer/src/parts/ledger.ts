@@ -24,8 +24,11 @@ export class LedgerSummary extends Part {
   }
 }
 
+/** What is not shown of an event is of no account here: the root is of hashes. */
+export type LedgerState = Exclude<ProofState, 'partial'>;
+
 /** Altered where any event in sight is, or the ledger contradicts what was signed of it. */
-export function ledgerState({ contradiction, altered, obstacle, standing, checking }: Proofs): ProofState {
+export function ledgerState({ contradiction, altered, obstacle, standing, checking }: Proofs): LedgerState {
   if (contradiction || altered.size > 0) return 'altered';
   if (standing && (!obstacle || obstacle.passes)) return standing.by === 'service' ? 'unpinned' : 'proven';
   if (obstacle) return obstacle.kind === 'unsigned' ? 'waiting' : 'unavailable';

@@ -5,6 +5,9 @@ import { define, Part } from '../part';
 import { Problem } from '../problem';
 import { row } from './row';
 
+/** What is no id is not asked for. */
+const ID = /^[\da-f-]{36}$/i;
+
 /** The event that the address names, where it is none of the rows: above them, until it is closed. */
 export class Linked extends Part {
   static override properties = { ...Part.properties, wanted: { attribute: false } };
@@ -17,14 +20,16 @@ export class Linked extends Part {
 
   protected override willUpdate(changed: PropertyValues<this>): void {
     if (changed.has('wanted')) void this.#fetch(this.wanted);
+    else if (this.#found && !(this.#found instanceof Problem)) this.viewer.proofs.want([this.#found]);
   }
 
   async #fetch(id: string): Promise<void> {
     this.#found = null;
-    const found = await this.viewer.api.event(id).catch((error: unknown) => error);
+    const found = ID.test(id)
+      ? await this.viewer.api.event(id).catch((error: unknown) => error)
+      : new Problem(404, 'no_such_event', '');
     if (id !== this.wanted) return;
-    this.#found = found instanceof Error ? problemOf(found) : (found as AuditEvent);
-    if (!(found instanceof Error)) this.viewer.proofs.want([found as AuditEvent]);
+    this.#found = found instanceof Error ? problemOf(found) : asked(found as AuditEvent, id);
     this.requestUpdate();
   }
 
@@ -39,7 +44,7 @@ export class Linked extends Part {
     };
     return html`<section class="linked" part="linked" aria-labelledby="linked-title" aria-busy=${found === null}>
       <div class="linked-head">
-        <h2 class="heading" id="linked-title">${t.list.linked}</h2>
+        <h3 class="heading" id="linked-title">${t.list.linked}</h3>
         <span class="muted">${t.list.linkedHint}</span>
         <button type="button" class="button plain icon" aria-label=${t.list.closeLinked} title=${t.list.closeLinked} @click=${shut}>${close}</button>
       </div>
@@ -61,6 +66,10 @@ export class Linked extends Part {
     return html`<div role="feed" class="linked-row" aria-labelledby="linked-title">${row(this.viewer, event, state)}</div>`;
   }
 }
+
+/** Another event may be as it was sealed, and is still not the one that the address names. */
+export const asked = (event: AuditEvent, id: string): AuditEvent | Problem =>
+  event?.id === id.toLowerCase() ? event : new Problem(0, 'unreadable', 'the answer is another event');
 
 const problemOf = (error: Error) =>
   error instanceof Problem ? error : new Problem(0, 'unreadable', error.message);

@@ -55,8 +55,8 @@ export class List extends Part {
   #sizes = new ResizeObserver((entries) => this.#resized(entries));
 
   protected override watched() {
-    const { timeline, open, query, avatars, proofs, more } = this.viewer;
-    return [timeline, open, query, avatars, proofs, more];
+    const { timeline, open, query, avatars, proofs, more, directory } = this.viewer;
+    return [timeline, open, query, avatars, proofs, more, directory];
   }
 
   override connectedCallback(): void {
@@ -98,7 +98,7 @@ export class List extends Part {
     // Scrolled since, although nobody told yet.
     if (this.#scroller && this.#scroller.scrollTop !== this.#top) this.#remember();
     const focused = this.#root?.activeElement ?? null;
-    this.#focused = this.#feed?.contains(focused) ? (focused as HTMLElement) : null;
+    this.#focused = this.contains(focused) ? (focused as HTMLElement) : null;
     if (this.#stack?.arrange(viewer.when.value)) {
       this.#anchor = this.#active = null;
       this.#scroller?.scrollTo(0, 0);
@@ -293,7 +293,9 @@ export class List extends Part {
     const { loading, problem, rows, hasMore, fresh } = viewer.timeline;
     if (this.#wasLoading && !loading && !problem) {
       const count = rows.length;
-      this.#say(count > 0 ? t.list.loaded(count, viewer.number(count), hasMore) : t.states.nothing);
+      viewer.announcements.say(
+        count > 0 ? t.list.loaded(count, viewer.number(count), hasMore) : t.states.nothing,
+      );
     }
     this.#wasLoading = loading;
     this.#told = Math.min(this.#told, fresh.size);
@@ -302,17 +304,13 @@ export class List extends Part {
       this.#telling = undefined;
       const count = fresh.size - this.#told;
       this.#told = fresh.size;
-      if (count > 0) this.#say(t.list.newEvents(count, viewer.number(count)));
+      if (count > 0) viewer.announcements.say(t.list.newEvents(count, viewer.number(count)));
     }, QUIET);
   }
 
-  #say(text: string): void {
-    const { announcement } = this.viewer;
-    // The same words once more are not heard: they are made others.
-    announcement.value = announcement.value === text ? `${text}\u00a0` : text;
-  }
-
   #toggle(event: AuditEvent): void {
+    // Of another query, and about to go.
+    if (this.viewer.timeline.loading) return;
     const { open } = this.viewer;
     const closes = this.#open === event.id;
     const below = (this.#stack?.spanOf(event)[0] ?? 0) - this.#top;

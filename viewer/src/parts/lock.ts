@@ -10,6 +10,7 @@ export const STATE_ICONS: Record<ProofState, TemplateResult> = {
   checking: icons.dot,
   waiting: icons.recent,
   proven: icons.lockProven,
+  partial: icons.lockPartial,
   unpinned: icons.lock,
   altered: icons.warning,
   unavailable: icons.lockOff,

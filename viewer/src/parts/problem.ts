@@ -41,7 +41,7 @@ export class ProblemNotice extends Part {
     this.#until = Date.now() + (retryAfter ?? 0) * 1000;
     if (retryAfter !== null) this.#counting = setInterval(() => this.#count(), 1000);
     const [title = ''] = this.#words();
-    this.viewer.announcement.value = title;
+    this.viewer.announcements.say(title);
   }
 
   get #left(): number {
@@ -54,6 +54,8 @@ export class ProblemNotice extends Part {
     const [title = '', text = ''] = this.#words();
     const wait = this.#left;
     const isMine = problem.status === 422 || problem.code === 'hidden_part';
+    // What is wrong with a search is said below its box.
+    const isTold = TOLD.test(problem.code) || problem.errors.some(({ parameter }) => parameter === 'q');
     const clear = () => {
       viewer.query.value = Query.ALL;
     };
@@ -62,11 +64,11 @@ export class ProblemNotice extends Part {
       <div class="state-words">
         ${slim ? html`<strong>${title}</strong>` : html`<h2 class="heading">${title}</h2>`}
         ${text ? html`<p class="muted">${text}</p>` : nothing}
-        ${TOLD.test(problem.code) ? nothing : html`<p class="problem-detail"><code>${problem.detail}</code></p>`}
+        ${isTold ? nothing : html`<p class="problem-detail"><code>${problem.detail}</code></p>`}
       </div>
       <div class="state-actions">
         ${isMine && !viewer.query.value.isEmpty ? html`<button type="button" class="button primary" @click=${clear}>${t.states.clear}</button>` : nothing}
-        ${problem.status === 401 && isWeb(signIn.value) ? html`<a class="button primary" href=${signIn.value}>${t.states.signIn}</a>` : nothing}
+        ${problem.status === 401 && isWeb(signIn.value) ? html`<a class="button primary" href=${signIn.value} target="_top">${t.states.signIn}</a>` : nothing}
         ${problem.code === 'invalid_parameter' ? nothing : html`<button type="button" class="button" @click=${this.#retry}>${t.states.again}</button>`}
         ${wait > 0 ? html`<span class="muted">${t.states.wait(wait, viewer.number(wait))}</span>` : nothing}
       </div>

@@ -5,7 +5,7 @@ import * as icons from '../icons';
 import { define, Part } from '../part';
 import { Problem } from '../problem';
 import { toBase64 } from '../proof/bytes';
-import { recordsOf, type Step } from '../proof/check';
+import type { Step } from '../proof/check';
 import type { Standing } from '../proof/ledger';
 import './copy';
 import { ledgerState, summary } from './ledger';
@@ -49,11 +49,10 @@ export class ProofPanel extends Part {
       if (open.value !== null) proofs.subject.value = null;
     }
     const event = this.#event;
-    if (!event || event === this.#looked) return;
-    this.#looked = event;
-    this.failure = null;
+    if (!event) return;
     proofs.want([event]);
-    if (recordsOf(event).length > 0) void proofs.checker?.again(event);
+    if (event !== this.#looked) this.failure = null;
+    this.#looked = event;
   }
 
   get #event(): AuditEvent | null {
@@ -112,9 +111,9 @@ export class ProofPanel extends Part {
     ];
   }
 
-  #continuity({ known }: Standing): string {
+  #continuity({ known, by }: Standing): string {
     const { proof } = this.t;
-    if (!known) return proof.first;
+    if (!known) return by === 'service' ? proof.unremembered : proof.first;
     const when = this.viewer.when.value;
     return proof.continues(this.viewer.number(known.size), when.full(known.at), when.dayName(known.since));
   }
@@ -126,10 +125,10 @@ export class ProofPanel extends Part {
       <span><span class="for-screen-readers">${proof.marks[step.verdict]}</span>${text}</span></li>`;
   }
 
-  #told({ name, verdict, why, names = [] }: Step): string {
+  #told({ name, verdict, why, names = [], count = 0 }: Step): string {
     const { proof } = this.t;
     const listed = names.map((one) => proof.names[one as keyof typeof proof.names] ?? one).join(', ');
-    if (why) return proof.why[why](listed);
+    if (why) return proof.why[why](listed, count);
     return proof.steps[name][verdict === 'ok' ? 'ok' : 'failed'];
   }
 
@@ -151,6 +150,7 @@ export class ProofPanel extends Part {
       <div class="proof-actions"><button class="button small" @click=${this.#look}>${proof.look}</button></div>
       ${standing ? this.#note(standing) : nothing}
       ${this.#pin(standing)}
+      ${proofs.checker?.known ? this.#memory() : nothing}
       ${this.#without(standing)}
     </section>`;
   }
@@ -177,6 +177,7 @@ export class ProofPanel extends Part {
     const { viewer } = this;
     const root = toBase64(checkpoint.root);
     const when = viewer.when.value;
+    const since = known ? when.full(known.since) : by === 'service' ? proof.notFollowed : this.t.row.now;
     return html`<dl class="proof-facts">
       <dt>${proof.size}</dt><dd>${viewer.number(checkpoint.size)}</dd>
       <dt>${proof.root}</dt><dd><code title=${root}>${root.slice(0, 16)}…</code>
@@ -184,7 +185,7 @@ export class ProofPanel extends Part {
       <dt>${proof.key}</dt><dd><code title=${key.vkey}>${key.vkey.split('+')[1]}</code>, ${proof.pinnedBy[by]}
         <audit-log-copy .viewer=${viewer} .text=${key.vkey} .what=${proof.key}></audit-log-copy></dd>
       <dt>${proof.at}</dt><dd>${when.full(at.toISOString())}</dd>
-      <dt>${proof.since}</dt><dd>${known ? when.full(known.since) : proof.firstTime}</dd>
+      <dt>${proof.since}</dt><dd>${since}</dd>
     </dl>`;
   }
 
@@ -209,7 +210,7 @@ export class ProofPanel extends Part {
       <p>${isOwn ? proof.pinned : proof.pinWhy}</p>
       ${
         isOwn
-          ? html`<div class="proof-actions"><button class="button small" @click=${() => void checker.remember(null)}>${proof.forget}</button></div>`
+          ? html`<div class="proof-actions"><button class="button small" @click=${this.#unpin}>${proof.forget}</button></div>`
           : html`<form class="proof-form" @submit=${this.#remember}>
               <label for="proof-vkey">${proof.vkey}</label>
               <textarea class="field" id="proof-vkey" rows="3" required spellcheck="false" autocomplete="off" aria-invalid=${this.wrong} aria-describedby=${this.wrong ? 'proof-wrong' : nothing}></textarea>
@@ -217,6 +218,14 @@ export class ProofPanel extends Part {
               <div class="proof-actions"><button class="button small primary">${proof.trust}</button></div>
             </form>`
       }</details>`;
+  }
+
+  /** The one way out where a trusted key signed what its ledger does not continue, such as by mistake. */
+  #memory(): TemplateResult {
+    const { proof } = this.t;
+    return html`<details class="proof-more"><summary>${proof.remembers}</summary>
+      <p>${proof.remembered}</p>
+      <div class="proof-actions"><button class="button small" @click=${this.#forget}>${proof.forgetLog}</button></div></details>`;
   }
 
   #without(standing: Standing | null): TemplateResult {
@@ -239,8 +248,19 @@ export class ProofPanel extends Part {
   #remember = async (submitted: Event) => {
     submitted.preventDefault();
     const field = this.querySelector('textarea');
-    this.wrong = field !== null && !(await this.viewer.proofs.checker?.remember(field.value));
+    this.wrong = field !== null && !(await this.viewer.proofs.remember(field.value));
     if (this.wrong) field?.focus();
+    else this.#look();
+  };
+
+  #unpin = async () => {
+    await this.viewer.proofs.remember(null);
+    this.#look();
+  };
+
+  #forget = () => {
+    this.viewer.proofs.forget();
+    this.#look();
   };
 
   async #download({ id }: AuditEvent, what: 'evidence' | 'proof', suffix: string): Promise<void> {

@@ -15,6 +15,9 @@ const RECENT = 6;
 /** Characters that the service takes. */
 const LONGEST = 1024;
 
+/** A phone has no key to press. */
+const hasKeys = matchMedia('(pointer: fine)').matches;
+
 /** The search box: what is typed is asked for on Enter; what is chosen below it becomes a filter. */
 export class Search extends Part {
   #text = '';
@@ -48,7 +51,7 @@ export class Search extends Part {
     return html`<div class="search" role="search" aria-label=${t.label} @keydown=${this.#key}>
       ${icons.search}
       <input class="field search-field" part="search" type="text" role="combobox" autocomplete="off" autocapitalize="off"
-        spellcheck="false" enterkeyhint="search" maxlength=${LONGEST} placeholder=${t.placeholder} aria-label=${t.label}
+        spellcheck="false" enterkeyhint="search" maxlength=${LONGEST} placeholder=${hasKeys ? t.placeholderKey : t.placeholder} aria-label=${t.label}
         aria-autocomplete="list" aria-expanded=${isOpen} aria-controls=${isOpen ? 'search-list' : nothing}
         aria-activedescendant=${isOpen && current ? `search-option-${active}` : nothing}
         aria-invalid=${wrong !== nothing} aria-describedby=${wrong === nothing ? nothing : 'search-wrong'}
@@ -169,7 +172,7 @@ export class Search extends Part {
     if (signal.aborted) return;
     this.#show();
     const count = this.#offered.items.length;
-    if (count > 0) this.viewer.announcement.value = this.t.search.suggested(count, this.viewer.number(count));
+    if (count > 0) this.viewer.announcements.say(this.t.search.suggested(count, this.viewer.number(count)));
   }
 
   #show(): void {

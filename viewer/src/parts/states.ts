@@ -1,6 +1,6 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import { empty, search } from '../icons';
-import { fieldLabel, valueLabel } from '../labels';
+import { fieldLabel } from '../labels';
 import { Query } from '../query';
 import { rangeLabel } from '../range';
 import type { Viewer } from '../viewer';
@@ -52,9 +52,9 @@ function nothingFound(viewer: Viewer): TemplateResult {
   const ask = (other: Query) => () => {
     query.value = other;
   };
-  const asked = terms.map(({ name, value, not }) => ({
-    label: not ? states.without(fieldLabel(texts.value, name)) : fieldLabel(texts.value, name),
-    value: valueLabel(texts.value, name, value),
+  const asked = terms.map((term) => ({
+    label: (term.not ? states.without : String)(fieldLabel(texts.value, term.name)),
+    value: viewer.label(term),
   }));
   if (q) asked.unshift({ label: states.words, value: q });
   if (since || until) asked.push({ label: states.time, value: rangeLabel(since, until, range, when.value) });

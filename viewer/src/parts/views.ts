@@ -232,7 +232,7 @@ export class Views extends Part {
 
   async #done(said: string): Promise<void> {
     await this.#load();
-    this.viewer.announcement.value = said;
+    this.viewer.announcements.say(said);
     this.#back();
   }
 

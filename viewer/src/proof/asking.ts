@@ -2,7 +2,7 @@ import type { Api } from '../api';
 import type { AuditEvent } from '../event';
 import { Problem } from '../problem';
 import { type Bytes, fromBase64url } from './bytes';
-import { checkSealed } from './check';
+import { checkSealed, type Reader } from './check';
 import type { Checkpoint } from './checkpoint';
 import { Obstacle } from './ledger';
 import { isIncluded } from './tree';
@@ -57,16 +57,22 @@ export async function isProof(
 
 /**
  * What the record of an erasure, entry `seq`, lists; nothing where it is no record that the ledger has; null where whoever
- * looks is not shown it.
+ * looks is not shown it; undefined where it is newer than what was signed.
  */
-export async function readRecord(api: Api, seq: number, believe: Believe): Promise<Set<string> | null> {
+export async function readRecord(
+  api: Api,
+  seq: number,
+  reader: Reader,
+  believe: Believe,
+): Promise<Set<string> | null | undefined> {
   const record = await find(api, seq);
   if (!record) return null;
-  const { leaf, entry, disclosed, steps } = await checkSealed(record);
+  const { leaf, entry, disclosed, steps } = await checkSealed(record, reader);
   const { checkpoint, hashes } = await askProofs(api, [seq], believe);
-  const proof = hashes.get(seq);
-  const isThere = proof && checkpoint && (await isProof(proof, leaf, seq, checkpoint));
-  const isRecord = entry?.action === 'ledger.erasure' && steps.every(({ verdict }) => verdict === 'ok');
+  if (!checkpoint || seq >= checkpoint.size) return undefined;
+  const isThere = await isProof(hashes.get(seq) ?? [], leaf, seq, checkpoint);
+  const isRecord = entry?.action === 'ledger.erasure' && !steps.some(({ verdict }) => verdict === 'failed');
+  if (isThere && isRecord && !disclosed.has('metadata')) return null;
   const metadata = disclosed.get('metadata') as { digests?: unknown } | undefined;
   return new Set(isThere && isRecord && Array.isArray(metadata?.digests) ? metadata.digests : []);
 }

@@ -18,6 +18,8 @@ export interface Step {
   readonly why?: Why;
   /** Fields or groups of the event. */
   readonly names?: readonly string[];
+  /** How many disclosures are not there. */
+  readonly count?: number;
 }
 
 export type Why =
@@ -25,14 +27,23 @@ export type Why =
   | 'foreign'
   | 'missing'
   | 'withheld'
+  | 'held'
   | 'erasure'
   | 'erased'
+  | 'unerased'
   | 'differs'
   | 'partial'
   | 'disproved';
 
 /** What the record of an erasure lists, by its `seq`; null where whoever looks is not shown it. */
 export type Records = ReadonlyMap<number, ReadonlySet<string> | null>;
+
+/** Who looks, as their own token has it and not the answer. */
+export interface Reader {
+  readonly tenant: string;
+  /** Nothing may be withheld from them. */
+  readonly seesAll: boolean;
+}
 
 export interface Sealed {
   readonly leaf: Bytes;
@@ -49,8 +60,12 @@ const OK = Object.fromEntries(
 ) as Record<StepName, Step>;
 
 /** The first four steps: what can be told from the event alone. Throws where its sealed text was not given. */
-export async function checkSealed(event: AuditEvent, records: Records = new Map()): Promise<Sealed> {
-  const { entry: text, disclosures = [] } = event;
+export async function checkSealed(
+  event: AuditEvent,
+  reader: Reader,
+  records: Records = new Map(),
+): Promise<Sealed> {
+  const { entry: text } = event;
   if (typeof text !== 'string') throw new TypeError('not sealed');
   const bytes = text.isWellFormed() ? utf8(text) : new Uint8Array();
   const leaf = await leafHash(bytes);
@@ -73,12 +88,12 @@ export async function checkSealed(event: AuditEvent, records: Records = new Map(
       steps: [hash, { name: 'form', verdict: 'failed' }],
     };
   }
-  const { disclosed, step: parts, hidden } = await checkParts(event, entry, disclosures, records);
+  const { disclosed, step: parts, hidden } = await checkParts(event, entry, reader, records);
   return { leaf, leafText, entry, disclosed, steps: [hash, ok('form'), parts, shown()] };
 
   function shown(): Step {
     try {
-      const { differ, unchecked } = compare(event, leafText, entry, disclosed, hidden);
+      const { differ, unchecked } = compare(event, leafText, entry, disclosed, hidden, reader.tenant);
       if (differ.length > 0) return { name: 'shown', verdict: 'failed', why: 'differs', names: differ };
       if (unchecked.length === 0) return ok('shown');
       return { name: 'shown', verdict: 'unchecked', why: 'partial', names: unchecked };
@@ -95,13 +110,13 @@ export async function checkSealed(event: AuditEvent, records: Records = new Map(
 async function checkParts(
   event: AuditEvent,
   entry: Entry,
-  texts: readonly string[],
+  { seesAll }: Reader,
   records: Records,
 ): Promise<{ disclosed: Map<Group, Json>; step: Step; hidden: Set<Group> }> {
   const disclosed = new Map<Group, Json>();
   const missing = new Set(entry._sd);
   const foreign: string[] = [...(event.altered ?? [])].filter((name) => name !== 'entry');
-  for (const text of texts) {
+  for (const text of event.disclosures ?? []) {
     try {
       const digest = await digestOf(text);
       const { name, value } = openDisclosure(text);
@@ -112,24 +127,36 @@ async function checkParts(
       foreign.push('');
     }
   }
-  const erased = Object.entries(event.erased ?? {}).filter(([group]) => !disclosed.has(group as Group));
+  const erased = Object.entries(event.erased ?? {}) as [Group, number][];
   // A record accounts for entries before it only.
-  for (const [, seq] of erased) {
-    if (seq > entry.seq) for (const digest of records.get(seq) ?? []) missing.delete(digest);
-  }
-  const withheld = new Set((event.withheld ?? []).map(groupOf).filter((group) => !disclosed.has(group)));
-  const unread = erased
-    .filter(([, seq]) => (records.get(seq) ?? null) === null)
-    .map(([group]) => group as Group);
+  const unerased = erased.filter(
+    ([group, seq]) => !GROUPS.includes(group) || disclosed.has(group) || !(seq > entry.seq),
+  );
+  const unread = erased.filter(([, seq]) => !records.get(seq)).map(([group]) => group);
+  const listed = new Set(erased.flatMap(([, seq]) => [...(records.get(seq) ?? [])]));
+  const recorded =
+    [...listed].filter((digest) => missing.delete(digest)).length - (erased.length - unread.length);
+  const held = new Set((event.withheld ?? []).map(groupOf));
+  const withheld = new Set([...held].filter((group) => !disclosed.has(group)));
   const hidden = missing.size > 0 ? new Set([...withheld, ...unread]) : new Set<Group>();
+  const name = 'parts';
+  const failed = (why: Why, names: Iterable<string> = []): Step => {
+    return { name, verdict: 'failed', why, names: [...names] };
+  };
   const step = ((): Step => {
-    const name = 'parts';
-    if (foreign.length > 0)
-      return { name, verdict: 'failed', why: 'foreign', names: foreign.filter(Boolean) };
-    if (missing.size > hidden.size) return { name, verdict: 'failed', why: 'missing' };
+    if (foreign.length > 0) return failed('foreign', foreign.filter(Boolean));
+    if (unerased.length > 0 || (event.erased && erased.length === 0))
+      return failed(
+        'unerased',
+        unerased.map(([group]) => group),
+      );
+    if (missing.size < unread.length) return failed('unerased', unread);
+    if (seesAll && held.size > 0) return failed('held', held);
+    // Whoever is not shown a group is not told that it was erased.
+    if (missing.size > hidden.size || recorded < 0 || (seesAll && recorded > 0)) return failed('missing');
     if (hidden.size > 0) {
       const why = unread.length > 0 ? 'erasure' : 'withheld';
-      return { name, verdict: 'unchecked', why, names: [...hidden] };
+      return { name, verdict: 'unchecked', why, names: [...hidden], count: missing.size };
     }
     if (erased.length > 0)
       return { name, verdict: 'ok', why: 'erased', names: erased.map(([group]) => group) };

@@ -4,10 +4,10 @@ import type { AuditEvent } from '../event';
 import { Problem } from '../problem';
 import type { ProofState, Result } from '../proofs';
 import { askProofs, isProof, obstacleOf, type Proven, readRecord } from './asking';
-import { checkSealed, recordsOf, type Sealed, type Step } from './check';
+import { checkSealed, type Reader, recordsOf, type Sealed, type Step } from './check';
 import type { Checkpoint } from './checkpoint';
 import { Contradiction, Ledger, type Obstacle, requireCryptography, type Standing } from './ledger';
-import { Memory } from './memory';
+import { Memory, type Remembered } from './memory';
 import { parseVkey } from './note';
 
 /** How many proofs are asked for at once, and how many events are checked before the page may be painted. */
@@ -17,30 +17,31 @@ const CHUNK = 16;
 const SOON = 120;
 /** Milliseconds after which what is not signed yet, or could not be had, is asked for again. */
 const PATIENCE = [6000, 12_000, 30_000, 60_000];
+/** Milliseconds after which what was recorded has to be signed: a worker does it every few seconds. */
+const OVERDUE = 10 * 60_000;
 /** So many events keep their sealed text, for the panel; of later ones it is read again. */
 const KEPT = 2000;
 
 /**
  * What was found out about the events in sight, and about the ledger. Nothing of it is the service's word: each event is
- * hashed and compared here, and its proof leads to a root that a key signed which somebody pinned.
+ * hashed and compared here, and its proof leads to a root that a key signed which somebody pinned. What it trusts it keeps
+ * to: where another key is to be trusted, another checker begins, as nothing that was found out holds under that one.
  */
 export class Checker extends Observable {
   readonly #memory: Memory;
   readonly #ledger: Ledger;
   // By the object, not its id: what was found out is about what is displayed, and another answer may say other things.
-  #results = new WeakMap<AuditEvent, Result | 'checking'>();
-  #queue = new Set<AuditEvent>();
-  #later = new Set<AuditEvent>();
+  readonly #results = new WeakMap<AuditEvent, Result | 'checking'>();
+  readonly #queue = new Set<AuditEvent>();
+  readonly #later = new Set<AuditEvent>();
   /** By number: the hash of what was proven to be there, and that of the entry before, as it says. */
   readonly #chain = new Map<number, { leaf: string; prev: string }>();
   readonly #seen = new Set<string>();
   readonly #proven = new Set<string>();
   readonly #altered = new Set<string>();
   readonly #records = new Map<number, ReadonlySet<string> | null>();
-  #tenant = '';
-  #pinned: string | null = null;
-  /** The latest one that was given, believed or not. */
-  #note: string | null = null;
+  /** As the service says; for those who have no token that says it. */
+  #said = '';
   #standing: Standing | null = null;
   #contradiction: Contradiction | null = null;
   #obstacle: Obstacle | null = null;
@@ -49,7 +50,11 @@ export class Checker extends Observable {
   #attempts = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(readonly api: Api) {
+  /** `pinned` are the vkeys that the host page pins (C2SP signed-note), one a line. */
+  constructor(
+    readonly api: Api,
+    readonly pinned: string | null,
+  ) {
     super();
     this.#memory = new Memory(api.address);
     this.#ledger = new Ledger(api, this.#memory);
@@ -60,7 +65,7 @@ export class Checker extends Observable {
     return this.#standing;
   }
 
-  /** The ledger is not what was signed of it. It stays until another key is pinned, or the page is loaded anew. */
+  /** The ledger is not what was signed of it. That stays. */
   get contradiction(): Contradiction | null {
     return this.#contradiction;
   }
@@ -107,7 +112,8 @@ export class Checker extends Observable {
     if (result === 'checking') return 'checking';
     if (result.missing === 'waiting') return 'waiting';
     if (result.missing || !this.#standing) return 'unavailable';
-    return this.#standing.by === 'service' ? 'unpinned' : 'proven';
+    if (this.#standing.by === 'service') return 'unpinned';
+    return result.steps.some(({ verdict }) => verdict === 'unchecked') ? 'partial' : 'proven';
   }
 
   /** Null as long as it is not checked. */
@@ -120,7 +126,7 @@ export class Checker extends Observable {
   want(events: readonly AuditEvent[]): void {
     const fresh = events.filter((event) => !this.#results.has(event));
     if (fresh.length === 0) return;
-    this.#tenant ||= fresh[0]?.tenant_id ?? '';
+    this.#said ||= fresh[0]?.tenant_id ?? '';
     for (const event of fresh) {
       this.#results.set(event, 'checking');
       this.#queue.add(event);
@@ -131,7 +137,7 @@ export class Checker extends Observable {
 
   /** Checks one event anew, and with it the records of what was erased of it. */
   async again(event: AuditEvent): Promise<void> {
-    this.#tenant ||= event.tenant_id;
+    this.#said ||= event.tenant_id;
     this.#results.set(event, 'checking');
     this.#altered.delete(event.id);
     this.changed();
@@ -141,9 +147,7 @@ export class Checker extends Observable {
         const { entry = '', disclosures = [] } = await this.api.event(event.id);
         Object.assign(event, { entry, disclosures });
       }
-      for (const seq of recordsOf(event)) {
-        if (!this.#records.get(seq)) this.#records.set(seq, await readRecord(this.api, seq, this.#believe));
-      }
+      for (const seq of recordsOf(event)) this.#records.delete(seq);
     } catch (error) {
       this.#failed([event], error);
       return;
@@ -154,7 +158,7 @@ export class Checker extends Observable {
 
   /** Looks at the ledger's newest checkpoint, whether or not there are events in sight. */
   async look(tenant: string): Promise<void> {
-    this.#tenant ||= tenant;
+    this.#said ||= tenant;
     try {
       await requireCryptography();
       await this.#believe(await (await this.api.send('/api/audit-log/checkpoint')).text());
@@ -165,21 +169,23 @@ export class Checker extends Observable {
     }
   }
 
-  /** The vkeys that the host page pins (C2SP signed-note), one a line. */
-  pin(vkeys: string | null): void {
-    const pinned = vkeys?.trim() || null;
-    if (pinned === this.#pinned) return;
-    this.#pinned = pinned;
-    void this.#trust();
-  }
-
-  /** Pins a key in this browser, for good; null: forgets it. False where it is no key. */
+  /** Pins a key in this browser, for good, for the checkers to come; null: forgets it. False where it is no key. */
   async remember(vkey: string | null): Promise<boolean> {
     const key = vkey === null ? null : await parseVkey(vkey.trim()).catch(() => undefined);
     if (key === undefined) return false;
     this.#memory.pin(this.#tenant, key?.vkey ?? null);
-    await this.#trust();
     return true;
+  }
+
+  /** What this browser saw of the ledger before, with which all that is signed of it has to agree. */
+  get known(): Remembered | null {
+    return (this.#contradiction ?? this.#standing)?.known ?? null;
+  }
+
+  /** Has this browser forget it, for the checkers to come. */
+  forget(): void {
+    const origin = (this.#contradiction ?? this.#standing)?.checkpoint?.origin;
+    if (origin) this.#memory.forget(origin);
   }
 
   /** Nothing is asked for any more. */
@@ -190,12 +196,13 @@ export class Checker extends Observable {
     this.#later.clear();
   }
 
-  /** Another key is trusted: what was signed is looked at anew. */
-  async #trust(): Promise<void> {
-    this.#contradiction = this.#obstacle = this.#standing = null;
-    if (this.#note) await this.#believe(this.#note).catch((error: unknown) => this.#failed([], error));
-    this.#retry();
-    this.changed();
+  get #tenant(): string {
+    return this.api.claims.tenant ?? this.#said;
+  }
+
+  /** By the token, which is the host's: the answers of a service that lies would say what suits them. Keys see everything. */
+  get #reader(): Reader {
+    return { tenant: this.#tenant, seesAll: this.api.claims.role !== 'member' };
   }
 
   #wake(milliseconds: number, action: () => void = () => void this.#work()): void {
@@ -232,12 +239,18 @@ export class Checker extends Observable {
 
   async #check(events: readonly AuditEvent[]): Promise<void> {
     await requireCryptography();
+    const reader = this.#reader;
+    const records = events.flatMap(recordsOf).filter((seq) => !this.#records.has(seq));
+    for (const seq of new Set(records)) {
+      const listed = await readRecord(this.api, seq, reader, this.#believe);
+      if (listed !== undefined) this.#records.set(seq, listed);
+    }
     const sealed = new Map<AuditEvent, Sealed>();
     for (const chunk of chunks(events)) {
       await Promise.all(
         chunk.map(async (event) => {
           try {
-            sealed.set(event, await checkSealed(event, this.#records));
+            sealed.set(event, await checkSealed(event, reader, this.#records));
           } catch {
             const isGiven = typeof event.entry === 'string';
             this.#settle(
@@ -274,12 +287,13 @@ export class Checker extends Observable {
       this.#settle(event, steps, null);
       return;
     }
-    const { seq, prev } = entry;
+    const { seq, prev, recorded_at } = entry;
     if (this.#chain.get(seq)?.leaf !== leafText) {
       const { checkpoint } = proofs;
       const hashes = proofs.hashes.get(seq);
       if (!checkpoint || seq >= checkpoint.size) {
-        this.#settle(event, steps, 'waiting');
+        const age = Math.abs(Date.now() - new Date(recorded_at).getTime());
+        this.#settle(event, steps, age > OVERDUE ? 'overdue' : 'waiting');
         return;
       }
       if (!hashes && !proofs.altered.has(seq)) {
@@ -306,7 +320,7 @@ export class Checker extends Observable {
     this.#seen.add(event.id);
     const isAltered = steps.some(({ verdict }) => verdict === 'failed');
     if (isAltered) this.#altered.add(event.id);
-    if (missing) this.#later.add(event);
+    if (missing || recordsOf(event).some((seq) => !this.#records.has(seq))) this.#later.add(event);
     if (isAltered || !steps.some(({ name }) => name === 'included')) return;
     this.#proven.add(event.id);
     if (this.#proven.size > KEPT) {
@@ -317,12 +331,13 @@ export class Checker extends Observable {
 
   readonly #believe = async (note: string): Promise<Checkpoint> => {
     if (this.#contradiction) throw this.#contradiction;
-    this.#note = note;
     const before = this.#standing;
     if (note === before?.note) return before.checkpoint;
-    const found = await this.#ledger.believe(note, this.#tenant, this.#pinned);
+    const found = await this.#ledger.believe(note, this.#tenant, this.pinned);
     const { checkpoint } = found;
-    if (before && before.checkpoint.origin !== checkpoint.origin) this.#chain.clear();
+    // What was found out is about one ledger.
+    if (before && before.checkpoint.origin !== checkpoint.origin)
+      throw new Contradiction('rewritten', null, note, checkpoint);
     // What was asked for earlier may be answered later.
     if (!before || before.checkpoint.size <= checkpoint.size)
       this.#standing = { ...found, known: before ? before.known : found.known };

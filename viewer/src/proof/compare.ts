@@ -14,9 +14,13 @@ export function groupOf(part: string): Group {
   return part === 'changes' || part === 'metadata' ? part : 'context';
 }
 
+/** Of an event, besides what is compared: what no entry holds (docs/viewer.md), or is compared elsewhere. */
+const OTHERS = ['sentence', 'severity', 'altered', 'erased', 'withheld', 'entry', 'disclosures'];
+
 /**
- * Names of what is displayed otherwise than it was sealed, and of groups that are displayed and cannot be compared, as
- * they are not disclosed to whoever reads (`hidden`: that some group is).
+ * Names of what is displayed otherwise than it was sealed, and of what is displayed and cannot be compared: groups that are
+ * not disclosed to whoever reads (`hidden`: that some group is), and fields that nobody here knows. `tenant` is whose log
+ * it is, as whoever looks knows it.
  */
 export function compare(
   event: AuditEvent,
@@ -24,14 +28,18 @@ export function compare(
   entry: Entry,
   disclosed: Disclosed,
   hidden: ReadonlySet<Group>,
+  tenant: string,
 ): { differ: string[]; unchecked: string[] } {
   const { id, seq, action, occurred_at, recorded_at, outcome, source, category, operation } = entry;
   const fields = { id, seq, action, occurred_at, recorded_at, outcome, source, category, operation };
-  const { name, email, impersonator } = filled(disclosed.get('actor'));
-  const given = disclosed.get('targets');
-  const names = Array.isArray(given) ? given : [];
+  const { name, email, ...given } = filled(disclosed.get('actor'));
+  // An empty one is sealed as it was sent, and answered as none; what is displayed as empty looks like somebody.
+  const impersonator = isEmpty(given.impersonator) ? undefined : given.impersonator;
+  const called = disclosed.get('targets');
+  const names = Array.isArray(called) ? called : [];
   const sealed: Partial<Record<keyof AuditEvent, unknown>> = {
     ...fields,
+    tenant_id: tenant,
     registered: category !== null,
     leaf_hash: leaf,
     actor: filled({ ...entry.actor, name, email, impersonator }),
@@ -48,7 +56,7 @@ export function compare(
     context: filled(event.context),
     metadata: event.metadata ?? {},
   };
-  const isFitting = given === undefined || names.length === entry.targets.length;
+  const isFitting = called === undefined || names.length === entry.targets.length;
   const differ: string[] = isFitting ? [] : ['targets'];
   const unchecked: string[] = [];
   for (const field of Object.keys(sealed) as (keyof AuditEvent)[]) {
@@ -58,21 +66,23 @@ export function compare(
     const isKept = Object.keys(filled(event.context)).every((part) => !event.withheld?.includes(part));
     (isPart && isKept ? unchecked : differ).push(field);
   }
+  unchecked.push(...Object.keys(event).filter((field) => !(field in sealed || OTHERS.includes(field))));
   return { differ, unchecked };
 }
 
-/** Without what is null, absent or an empty object, which answers leave out. */
+/** Without what is null or absent, which answers leave out. */
 function filled(value: unknown): Record<string, unknown> {
-  if (value === null || typeof value !== 'object') return {};
+  if (value == null) return {};
+  if (typeof value !== 'object') return { value };
   return Object.fromEntries(
     Object.entries(value)
-      .map(([name, part]) => [name, name === 'impersonator' ? filled(part) : part] as const)
-      .filter(([name, part]) => !(part == null || (name === 'impersonator' && isEmpty(part)))),
+      .filter(([, part]) => part != null)
+      .map(([name, part]) => [name, name === 'impersonator' ? filled(part) : part]),
   );
 }
 
 function isEmpty(value: unknown): boolean {
-  return Object.keys(value as object).length === 0;
+  return value !== undefined && Object.keys(value as object).length === 0;
 }
 
 /** As JSON: the order of keys does not count. Throws for what is nested too deeply. */

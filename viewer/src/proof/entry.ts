@@ -101,10 +101,29 @@ export async function digestOf(text: string): Promise<string> {
   return toBase64url(await sha256(utf8(text)));
 }
 
-/** Throws unless the text is base64url of the JSON `["<salt>","<name>",<value>]`, without a space around the value. */
+/**
+ * Throws unless the text is base64url of the JSON `["<salt>","<name>",<value>]`, without a space around the value, in
+ * which no key is there twice and no number is too large to be one: of these each parser makes something else.
+ */
 export function openDisclosure(text: string): Disclosure {
   const json = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(fromBase64url(text));
   const [, name, value] = /^\["[\w-]{21}[AQgw]","([^"\\]*)",(\S|\S.*\S)\]$/s.exec(json) ?? [];
   if (name === undefined || value === undefined) throw new TypeError('no disclosure');
-  return { name, value: JSON.parse(value) };
+  const found: Json = JSON.parse(value);
+  const [keys, numbers] = [[], []] as [string[], string[]];
+  for (const [token, isKey] of value.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?|-?\d[-+.\deE]*/g)) {
+    if (isKey) keys.push(token);
+    else if (!token.startsWith('"')) numbers.push(token);
+  }
+  if (keys.length !== keysIn(found) || !numbers.map(Number).every(Number.isFinite))
+    throw new TypeError('no disclosure');
+  return { name, value: found };
+}
+
+function keysIn(value: Json): number {
+  if (value === null || typeof value !== 'object') return 0;
+  const parts = Object.values(value);
+  return (
+    (Array.isArray(value) ? 0 : parts.length) + parts.reduce((sum: number, part) => sum + keysIn(part), 0)
+  );
 }

@@ -41,7 +41,8 @@ export class Contradiction extends Error {
  * Why nothing could be checked. `insecure`: the page is none in which browsers do cryptography. `ed25519`: the browser
  * lacks it. `other_key`: none of the pinned keys signed the ledger. `bad_key`: what is pinned is no key. `unsealed`: the
  * service gave no sealed text. `unproven`: it gave no proof. `unreadable`: what it gave is no proof. `unsigned`: nothing of
- * the ledger was signed yet.
+ * the ledger was signed yet. `overdue`: it is not signed, though it is old. `missing`: the file with what checks could not
+ * be loaded.
  */
 export class Obstacle extends Error {
   constructor(
@@ -54,6 +55,8 @@ export class Obstacle extends Error {
       | 'unproven'
       | 'unreadable'
       | 'unsigned'
+      | 'overdue'
+      | 'missing'
       | 'offline'
       | 'refused',
     /** Seconds after which it may be tried again. */
@@ -98,7 +101,9 @@ export class Ledger {
     if (known) await this.#compare(known, checkpoint, note);
     const at = new Date();
     const root = toBase64(checkpoint.root);
-    this.memory.keep(checkpoint.origin, { size: checkpoint.size, root, note, at: at.toISOString() });
+    // What nobody vouched for is not remembered: it would make what a trusted key signs look false for ever.
+    if (by !== 'service')
+      this.memory.keep(checkpoint.origin, { size: checkpoint.size, root, note, at: at.toISOString() });
     return { checkpoint, note, key, by, at, known };
   }
 

@@ -1,4 +1,4 @@
-/** What this browser remembers of a service: the newest checkpoint of each ledger that it verified, and keys that were pinned. */
+/** What this browser remembers of a service: the newest checkpoint of each ledger that it verified under a pinned key, and keys that were pinned in it. */
 export interface Remembered {
   readonly size: number;
   /** Base64. */
@@ -34,6 +34,10 @@ export class Memory {
   keep(origin: string, checkpoint: Omit<Remembered, 'since'>): void {
     const { size = -1, since = checkpoint.at } = this.checkpoint(origin) ?? {};
     if (checkpoint.size > size) this.#write(`checkpoint ${origin}`, JSON.stringify({ ...checkpoint, since }));
+  }
+
+  forget(origin: string): void {
+    this.#write(`checkpoint ${origin}`, null);
   }
 
   /** The vkeys that somebody pinned for this tenant's ledger. */
