@@ -19,9 +19,9 @@ class Log:
         self.box = self.root.get_by_role("combobox", name="Search the audit log", exact=True)
         self.feed = self.root.get_by_role("feed", name="Events, newest first")
         self.filters = self.root.get_by_role("list", name="Filters")
-        self.facets = self.root.get_by_role("region", name="Filters")
+        self.facets = self.root.get_by_role("region", name="Overview")
         self.range = self.root.get_by_role("button", name="Time range")
-        self.told = self.root.locator("[role=status].for-screen-readers")
+        self.told = self.root.locator("[role=status].for-screen-readers p")
 
     # --- events
 
@@ -43,7 +43,7 @@ class Log:
     def open(self, sentence: str) -> Locator:
         """Opens the event, and gives its details."""
         self.sentence(sentence).click()
-        details = self.row(sentence).get_by_label("Details", exact=True).first
+        details = self.row(sentence).get_by_label("Event details", exact=True).first
         expect(details).to_be_visible()
         return details
 
@@ -62,9 +62,9 @@ class Log:
         self.box.press("Enter")
 
     def filter(self, field: str, *values: str) -> None:
-        """By the button "Filter": what it is about, then its values."""
-        self.root.get_by_role("button", name="Add a filter", exact=True).click()
-        dialog = self.root.get_by_role("dialog", name="Add a filter")
+        """By the button "Add filter": what it is about, then its values."""
+        self.root.get_by_role("button", name="Add filter", exact=True).click()
+        dialog = self.root.get_by_role("dialog", name="Add filter")
         dialog.get_by_role("option", name=field, exact=True).click()
         for value in values:
             dialog.get_by_role("combobox").fill(value)

@@ -53,14 +53,15 @@ def opened(site: Site, context: BrowserContext, state: State, size: tuple[int, i
         state.prepare(site)
     with contextlib.suppress(IntegrityError):  # nothing was logged since
         site.sign(TENANT)
-    attributes = {
+    attributes: dict[str, str | None] = {
+        "token": _token(site, state.asks),
         "vkey": site.vkey(TENANT),
         "locale": "en-GB",
         "time_zone": "Europe/Berlin",
         "theme": theme,
         **state.attributes,
     }
-    element = site.element(TENANT, token=_token(site, state.asks), **attributes)
+    element = site.element(TENANT, asks=None, **attributes)
     refuse = "<script>document.querySelector('audit-log').renewToken = async () => null</script>"
     address = site.page(element + refuse, head=HEAD, path=f"/state/{state.name}")
     page = context.new_page()
@@ -150,8 +151,8 @@ def _unreadable(log: Log) -> None:
 
 
 def _filter_values(log: Log) -> None:
-    log.root.get_by_role("button", name="Add a filter", exact=True).click()
-    dialog = log.root.get_by_role("dialog", name="Add a filter")
+    log.root.get_by_role("button", name="Add filter", exact=True).click()
+    dialog = log.root.get_by_role("dialog", name="Add filter")
     dialog.get_by_role("option", name="Actor", exact=True).click()
     expect(dialog.get_by_role("option", name=re.compile("Tomas Varga"))).to_be_visible()
 
@@ -160,8 +161,8 @@ def _chips(log: Log) -> None:
     log.facets.get_by_role("button", name="Leave out Data").click(force=True)
     log.facet("Failure").check()
     expect(log.filters.get_by_role("listitem").first).to_be_visible()
-    log.root.get_by_role("button", name="Add a filter", exact=True).click()
-    dialog = log.root.get_by_role("dialog", name="Add a filter")
+    log.root.get_by_role("button", name="Add filter", exact=True).click()
+    dialog = log.root.get_by_role("dialog", name="Add filter")
     dialog.get_by_role("option", name="Outcome", exact=True).click()
     dialog.get_by_role("option", name="Denied").click()
     log.page.keyboard.press("Escape")
@@ -282,8 +283,8 @@ def _linked(log: Log) -> None:
 
 
 def _facets(log: Log) -> None:
-    log.root.get_by_role("button", name=re.compile("^Filters")).click()
-    expect(log.root.get_by_role("dialog", name="Filters")).to_be_visible()
+    log.root.get_by_role("button", name=re.compile("^Overview")).click()
+    expect(log.root.get_by_role("dialog", name="Overview")).to_be_visible()
 
 
 # What a service does not do when it is asked to
@@ -325,7 +326,10 @@ def _otherwise(change: Callable[[dict[str, Any]], None], asked: re.Pattern[str] 
         change(page)
         route.fulfill(response=response, json=page)
 
-    return lambda page: page.route(asked, answer)
+    def route(page: Page) -> None:
+        page.route(asked, answer)
+
+    return route
 
 
 def _forged(page: dict[str, Any]) -> None:
@@ -361,7 +365,10 @@ def _later_pages(end: Callable[[Route], None]) -> Callable[[Page], None]:
     def answer(asked: Route) -> None:
         end(asked) if "cursor=" in asked.request.url else asked.continue_()
 
-    return lambda page: page.route(re.compile(r"/api/audit-log\?.*limit=1000"), answer)
+    def route(page: Page) -> None:
+        page.route(re.compile(r"/api/audit-log\?.*limit=1000"), answer)
+
+    return route
 
 
 def _heading(log: Log) -> None:
@@ -387,7 +394,7 @@ STATES = (
     State("suggestions", "Names and values are suggested while one types", _suggestions),
     State("search-help", "What can be typed", _click("What can I type?")),
     State("search-wrong", "A search that cannot be read: where, and what was meant", _unreadable, wrong=(_FAILED,)),
-    State("filter", "What can be filtered by", _click("Add a filter")),
+    State("filter", "What can be filtered by", _click("Add filter")),
     State("filter-values", "The values of one filter, several of which may be chosen", _filter_values),
     State("range", "A time is chosen, or typed and read back", _range),
     State("range-wrong", "A time that is none", _range_wrong),

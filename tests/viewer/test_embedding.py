@@ -15,6 +15,7 @@ from tests.viewer.log import Log
 
 SUSPENDED = "Marcus Adeyemi suspended Tomas Varga: signed in from an address that is not his"
 PROVEN = "Proven: this is what was sealed"
+UNPINNED = "Consistent, but nobody pinned the key"
 
 HOSTILE = """<style>
 * { font: italic 900 41px/3 fantasy !important; letter-spacing: 1em !important; text-transform: uppercase !important;
@@ -124,15 +125,27 @@ def nobody_renews(log: Log) -> None:
 def test_the_hosted_page_takes_the_token_out_of_the_address(site: Site, visitor: Visitor) -> None:
     """It is in no address that the browser keeps, and in none that it asks for; a reload keeps the session."""
     token = site.token(TENANT)
-    log = visitor.open(f"{site.address}/viewer#token={token}&vkey={quote(site.vkey(TENANT))}")
+    log = visitor.open(f"{site.address}/viewer#token={token}")
     log.search("action:user.suspended")
-    expect(log.lock(log.row(SUSPENDED))).to_have_accessible_name(PROVEN)
+    expect(log.lock(log.row(SUSPENDED))).to_have_accessible_name(UNPINNED)
     assert log.page.url == f"{site.address}/viewer?q=action%3Auser.suspended"
     log.page.reload()
-    expect(log.lock(log.row(SUSPENDED))).to_have_accessible_name(PROVEN)
+    expect(log.lock(log.row(SUSPENDED))).to_have_accessible_name(UNPINNED)
     log.page.go_back()
     assert "token" not in log.page.evaluate("JSON.stringify([location.href, history.state])")
     assert not [url for url in visitor.asked if token in urlsplit(url).query + urlsplit(url).path]
+
+
+def test_the_hosted_page_is_not_told_by_a_link_which_key_proves_the_log(site: Site, visitor: Visitor) -> None:
+    """Anybody can make one. It also takes what another link has when it is open already."""
+    visitor.expects("status of 401")
+    token = site.token(TENANT)
+    log = visitor.open(f"{site.address}/viewer#token={token}&vkey={quote(site.vkey(TENANT))}")
+    log.search("action:user.suspended")
+    expect(log.lock(log.row(SUSPENDED))).to_have_accessible_name(UNPINNED)
+    log.page.evaluate("location.hash = 'token=x'")
+    log.page.wait_for_function("location.hash === ''")
+    assert log.page.evaluate("Object.entries(sessionStorage)") == [["token", "x"]]
 
 
 def test_the_hosted_page_without_a_token_says_where_to_go(site: Site, visitor: Visitor) -> None:

@@ -103,7 +103,7 @@ def test_an_event_is_shown_as_it_is_written(victim: Log) -> None:
     """In the row, the details, the raw JSON and the proof; to the letter."""
     row = victim.rows().filter(has_text=evil("name")).first
     row.get_by_role("button").first.click()
-    details = row.get_by_label("Details", exact=True).first
+    details = row.get_by_label("Event details", exact=True).first
     for fold in ("Raw JSON", "Around this time"):
         details.get_by_text(fold, exact=True).click()
     for place in ("name", "email", "by-name", "reason", "target-name", "from", "to", "agent", "note", "nested"):
@@ -119,7 +119,7 @@ def test_what_is_chosen_from_is_shown_as_it_is_written(victim: Log) -> None:
     expect(victim.facets.get_by_text(evil("name"))).to_be_visible()
     victim.facets.get_by_role("checkbox", name=evil("name")).check()
     expect(victim.filters).to_contain_text(evil("name"))
-    victim.root.get_by_role("button", name="Add a filter", exact=True).click()
+    victim.root.get_by_role("button", name="Add filter", exact=True).click()
     victim.root.get_by_role("option", name="Target", exact=True).click()
     expect(victim.root.get_by_role("option", name=evil("target-name"))).to_be_visible()
     victim.page.keyboard.press("Escape")

@@ -53,15 +53,16 @@ def test_what_members_are_not_shown_is_said_and_not_proven(member: Log) -> None:
     expect(member.rows()).to_have_count(1)
     row = member.rows().first
     expect(member.lock(row)).to_have_accessible_name(
-        "Proven: this is what was sealed; not checkable by you: context (address, browser, session, request), details"
+        "Proven, but for what you are not shown; not checkable by you: "
+        "context (address, browser, session, request), details"
     )
     row.get_by_role("button").first.click()
-    details = row.get_by_label("Details", exact=True).first
+    details = row.get_by_label("Event details", exact=True).first
     expect(details.get_by_label("Where", exact=True).get_by_text("Not shown to you").first).to_be_visible()
     for secret in ("203.0.113.7", "Lynx", "secret"):
         expect(details).not_to_contain_text(secret)
     panel = member.prove(row)
-    expect(panel).to_contain_text("Not shown to you, and so not checkable by you")
+    expect(panel).to_contain_text("Not shown to you, and so not checkable by you: 2 parts of what was sealed.")
 
 
 def test_members_are_offered_nothing_that_is_not_theirs(member: Log) -> None:

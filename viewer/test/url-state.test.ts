@@ -35,6 +35,21 @@ describe('UrlState', () => {
     expect(location.hash).toBe('#part');
   });
 
+  it('is silent where the address has nothing of its own', () => {
+    at('?action=host');
+    expect(state.isSilent).toBe(true);
+    at('?al.event=x');
+    expect(state.isSilent).toBe(false);
+  });
+
+  it('puts what counts at first in the place of an address that said nothing', () => {
+    at('?tab=a');
+    const push = vi.spyOn(history, 'pushState');
+    state.write({ query: query('action=user.*'), open: null }, 'replaceState');
+    expect(push).not.toHaveBeenCalled();
+    expect(`${state.read().query}`).toBe('action=user.*');
+  });
+
   it('leaves an address without a question mark where nothing is asked for', () => {
     at('?al.action=old');
     state.write({ query: Query.ALL, open: null });

@@ -137,7 +137,7 @@ export const de: Texts = {
     fromTime: (time) => `von ${time}`,
     toTime: (time) => `bis ${time}`,
     toEndOf: (day) => `bis zum Ende von ${day}`,
-    wrong: (example) => `Keine Zeitangabe. Möglich sind zum Beispiel 3h, gestern, 14:00 oder ${example}.`,
+    wrong: (example) => `Keine Zeitangabe. Möglich: 3h, gestern, 14:00 oder ${example}.`,
     order: 'Muss nach dem Beginn liegen.',
     zone: (zone) => `Zeiten gelten in ${zone}.`,
     apply: 'Anwenden',
@@ -473,6 +473,7 @@ export const de: Texts = {
       checking: 'Beweis: wird geprüft',
       waiting: 'Beweis: wartet auf die nächste Signatur',
       proven: 'Bewiesen: genau das wurde versiegelt',
+      partial: 'Bewiesen, bis auf hier nicht Angezeigtes',
       unpinned: 'Stimmig, aber der Schlüssel ist nicht hinterlegt',
       altered: 'VERÄNDERT: das ist nicht, was versiegelt und signiert wurde',
       unavailable: 'Beweis: konnte nicht geprüft werden',
@@ -490,6 +491,7 @@ export const de: Texts = {
       operation: 'Vorgang',
       registered: 'ob der Katalog es kennt',
       leaf_hash: 'Blatt-Hash',
+      tenant_id: 'Mandant',
       actor: 'Akteur',
       targets: 'Ziele',
       changes: 'Änderungen',
@@ -503,6 +505,8 @@ export const de: Texts = {
         `Eintrag ${entry} ist neuer als die letzte Signatur. Er wird erneut geprüft, sobald die nächste da ist, meist binnen Sekunden.`,
       proven: (entry, day) =>
         `Genau das wurde am ${day} als Eintrag ${entry} versiegelt, und die signierte Wurzel des Logs enthält es.`,
+      partial: (entry, day) =>
+        `Alles, was sich prüfen ließ, wurde am ${day} als Eintrag ${entry} versiegelt, und die signierte Wurzel des Logs enthält es. Was nicht, ist unten genannt.`,
       unpinned: (entry, day) =>
         `Das passt zu dem, was am ${day} als Eintrag ${entry} versiegelt wurde, aber nur nach einem Schlüssel, den der Dienst selbst gegeben hat.`,
       altered: (entry) =>
@@ -543,13 +547,16 @@ export const de: Texts = {
       reported: () => 'Der Dienst sagt selbst, dass der Eintrag verändert wurde.',
       foreign: (parts) => `Ein Teil ist nicht der versiegelte: ${parts || 'unlesbar'}.`,
       missing: () => 'Ein Teil fehlt, und nichts verzeichnet, dass er gelöscht wurde.',
-      withheld: (parts) => `Wird hier nicht angezeigt und ist deshalb nicht prüfbar: ${parts}.`,
+      withheld: (parts, count) =>
+        `Hier nicht angezeigt und deshalb nicht prüfbar: ${count} ${many(count, 'Teil', 'Teile')} des Versiegelten. Welche, sagt der Dienst: ${parts}.`,
+      held: (parts) => `Vorenthalten, obwohl hier alles zu sehen sein müsste: ${parts}.`,
       erasure: (parts) => `Laut Dienst gelöscht; der Nachweis darüber wird hier nicht angezeigt: ${parts}.`,
       erased: (parts) =>
         `Auf Antrag gelöscht, wie das Log selbst verzeichnet: ${parts}. Die anderen Teile sind die versiegelten.`,
+      unerased: (parts) => `Angeblich gelöscht, was im Log nichts bestätigt: ${parts || 'unlesbar'}.`,
       differs: (fields) => `Anders angezeigt als versiegelt: ${fields}.`,
       partial: (fields) =>
-        `Nur zum Teil angezeigt und deshalb hier nicht prüfbar: ${fields}. Alles andere ist, was versiegelt wurde.`,
+        `Angezeigt, aber hier nicht prüfbar: ${fields}. Alles andere ist, was versiegelt wurde.`,
       disproved: () => 'Die signierte Wurzel enthält den Eintrag nicht.',
     },
     signed: {
@@ -561,7 +568,10 @@ export const de: Texts = {
       `Das Log setzt das mit ${count} Einträgen fort, das dieser Browser am ${at} sah. Er verfolgt es seit ${since}.`,
     first:
       'Dieser Browser sieht dieses Log zum ersten Mal. Von nun an bemerkt er, wenn etwas bis hierher geändert wird.',
-    sentence: 'Der Satz ist die heutige Formulierung und nicht versiegelt. Wer, was und wann sind es.',
+    unremembered:
+      'Der Schlüssel ist nicht hinterlegt. Deshalb merkt sich dieser Browser nichts von diesem Log und würde spätere Änderungen nicht bemerken.',
+    sentence:
+      'Satz und Schweregrad sind die des heutigen Katalogs und nicht versiegelt. Wer, was und wann sind es.',
     again: 'Erneut prüfen',
     evidence: 'Beweismittel',
     file: 'Beweisdatei',
@@ -602,6 +612,8 @@ export const de: Texts = {
       unproven: 'Nicht geprüft: Der Dienst gab keinen Beweis heraus',
       unreadable: 'Nicht geprüft: Was der Dienst gab, ist kein Beweis',
       unsigned: 'Noch nicht signiert',
+      overdue: 'NICHT BEWIESEN: Es ist nicht signiert, obwohl es alt ist',
+      missing: 'Nicht geprüft: Eine Datei der Anzeige ließ sich nicht laden',
       offline: 'Nicht geprüft: Der Dienst ist nicht erreichbar; weitere Versuche folgen von selbst',
       refused: 'Nicht geprüft: Der Dienst verweigert die Beweise',
     },
@@ -619,6 +631,7 @@ export const de: Texts = {
     },
     at: 'Geprüft',
     since: 'Verfolgt seit',
+    notFollowed: 'nicht verfolgt, da der Schlüssel nicht hinterlegt ist',
     note: 'Signierte Angabe',
     keep: 'Anderswo aufbewahrt, zeigt sie später, ob bis zu dieser Größe etwas geändert oder entfernt wurde.',
     copy: 'Kopieren',
@@ -632,6 +645,10 @@ export const de: Texts = {
       'Das ist kein Prüfschlüssel. Er ist eine Zeile: ein Name, acht Zeichen und der Schlüssel, durch Pluszeichen verbunden.',
     trust: 'Hinterlegen',
     forget: 'Schlüssel vergessen',
+    remembers: 'Was dieser Browser sich merkt',
+    remembered:
+      'Die neueste Angabe, die er nach einem hinterlegten Schlüssel geprüft hat. Jede spätere muss sie fortsetzen: So bemerkt er, wenn die Geschichte umgeschrieben wurde. Vergessen sollte er sie nur, wenn der Anbieter mitgeteilt hat, dass und warum das Log neu begonnen wurde; die Angaben vorher sichern.',
+    forgetLog: 'Vergessen, was dieser Browser sich von diesem Log merkt',
     without: 'Wie es sich ohne uns prüfen lässt',
     how: 'Das Beweismittel eines Ereignisses herunterladen und das Prüfprogramm darauf anwenden, mit dem Schlüssel, der auf anderem Weg kam. Das braucht kein Netz und nichts von uns, nur Python 3.11 oder neuer.',
     command: 'Befehl',

@@ -57,7 +57,7 @@ export class Filter extends Part {
     const subject = this.#subject;
     const name = subject === null ? t.subject : t.values(this.#title(subject));
     const { items, active } = this.#offered;
-    return html`<div class="popup filter-popup" role="dialog" aria-label=${t.label} @keydown=${this.#key}>
+    return html`<div class="popup filter-popup" part="popup" role="dialog" aria-label=${t.label} @keydown=${this.#key}>
       <div class="filter-head">
         ${
           subject === null

@@ -40,6 +40,8 @@ export class List extends Part {
   /** The row that Tab leads to. */
   #active: string | null = null;
   #open: string | null = null;
+  /** What was opened among the rows of the query before, while the next ones were on their way. */
+  #early: string | null = null;
   /** The open event that is no row, and shown above the list. */
   #linked: string | null = null;
   /** What had the focus before rows were put elsewhere, which takes it away. */
@@ -110,9 +112,11 @@ export class List extends Part {
   /** Another event is open, or none is. */
   #opened(): void {
     const { open, timeline } = this.viewer;
+    const isMissing = (id: string | null) => id !== null && !timeline.loading && !timeline.get(id);
+    if (open.value === this.#early && isMissing(this.#early)) open.value = null;
     const id = open.value;
     if (id !== this.#linked) this.#linked = null;
-    if (id !== null && !timeline.loading && !timeline.get(id)) this.#linked = id;
+    if (isMissing(id)) this.#linked = id;
     const opened = id === this.#linked ? null : id;
     if (opened === this.#open) return;
     for (const other of [this.#open, opened]) if (other !== null) this.#stack?.forget(other);
@@ -309,8 +313,7 @@ export class List extends Part {
   }
 
   #toggle(event: AuditEvent): void {
-    // Of another query, and about to go.
-    if (this.viewer.timeline.loading) return;
+    this.#early = this.viewer.timeline.loading ? event.id : null;
     const { open } = this.viewer;
     const closes = this.#open === event.id;
     const below = (this.#stack?.spanOf(event)[0] ?? 0) - this.#top;

@@ -41,7 +41,7 @@ export class Menu extends Part {
       act: () => void,
     ) => html`<button class="item" role="menuitem" tabindex="-1"
       @click=${() => this.#choose(act)}>${icon}${label}</button>`;
-    return html`<div class="popup menu-popup" role="menu" aria-labelledby="menu-button">
+    return html`<div class="popup menu-popup" part="popup" role="menu" aria-labelledby="menu-button">
       ${PANELS.filter(({ offered }) => offered(this.viewer.about.value)).map(({ panel, icon }) =>
         item(icon, `${menu.panels[panel]}…`, () => {
           this.viewer.panel.value = panel;

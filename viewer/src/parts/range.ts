@@ -40,7 +40,7 @@ export class Range extends Part {
     const t = this.t.range;
     const { since, until } = this.viewer.query.value;
     const current = this.#label(since, until);
-    return html`<div class="popup range-popup" part="range-popup" role="dialog" aria-label=${t.label}>
+    return html`<div class="popup range-popup" part="popup" role="dialog" aria-label=${t.label}>
       <ul class="range-presets">${this.#presets().map(([since, until]) => {
         const label = this.#label(since, until);
         return html`<li><button class="item range-preset" aria-pressed=${label === current} @click=${() => this.#choose(since, until)}>${label}</button></li>`;
@@ -49,7 +49,7 @@ export class Range extends Part {
         <h3 class="heading">${t.custom}</h3>
         ${this.#field('since')}${this.#field('until')}
         <div class="range-foot"><span class="muted">${t.zone(this.viewer.when.value.zone)}</span>
-          <button class="button primary" type="submit">${t.apply}</button></div>
+          <button class="button primary" type="submit" @mousedown=${stay}>${t.apply}</button></div>
       </form>
     </div>`;
   }
@@ -180,6 +180,9 @@ export class Range extends Part {
     this.#close();
   };
 }
+
+/** The field keeps the focus: what is wrong with it, said as it is left, would move the button away below the pointer. */
+const stay = (event: Event) => event.preventDefault();
 
 function field(text: string): Field {
   return { text, filled: text, wrong: null };

@@ -75,7 +75,7 @@ export class Search extends Part {
     const t = this.t.search;
     const { items, active } = this.#offered;
     // The field keeps the focus, wherever one presses.
-    return html`<div class="popup search-popup" id="search-list" role="listbox" aria-label=${t.suggestions} @pointerdown=${(event: Event) => event.preventDefault()}>
+    return html`<div class="popup search-popup" part="popup" id="search-list" role="listbox" aria-label=${t.suggestions} @pointerdown=${(event: Event) => event.preventDefault()}>
       ${items.map(
         (
           item,
@@ -91,7 +91,7 @@ export class Search extends Part {
 
   #examples() {
     const { help } = this.t.search;
-    return html`<div class="popup search-popup" role="dialog" aria-label=${help.label}>
+    return html`<div class="popup search-popup" part="popup" role="dialog" aria-label=${help.label}>
       <p class="search-hint"><strong class="heading">${help.label}</strong><br><span class="muted">${help.text}</span></p>
       <ul>
         ${Object.entries(help.examples).map(

@@ -42,7 +42,7 @@ export class Views extends Part {
   #all(current: SavedView | null, isChanged: boolean) {
     const t = this.t.views;
     const views = this.#views;
-    return html`<div class="popup views-popup" role="dialog" aria-label=${t.label} aria-busy=${this.#isBusy} tabindex="-1" @keydown=${this.#key}>
+    return html`<div class="popup views-popup" part="popup" role="dialog" aria-label=${t.label} aria-busy=${this.#isBusy} tabindex="-1" @keydown=${this.#key}>
       ${
         views === null
           ? this.#wrong === null

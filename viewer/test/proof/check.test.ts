@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { AuditEvent } from '../../src/event';
-import { checkSealed, recordsOf } from '../../src/proof/check';
+import { checkSealed as checkFor, type Reader, type Records, recordsOf } from '../../src/proof/check';
 import { events } from './vectors';
 
 const all = events();
@@ -10,7 +10,12 @@ const member = () => events().find((event) => event.withheld) as AuditEvent;
 const digests = new Set(numbered(6).metadata?.digests as string[]);
 const RECORDS = new Map([[6, digests]]);
 
-async function failed(event: AuditEvent, records?: Parameters<typeof checkSealed>[1]) {
+const reader = { tenant: events()[0]?.tenant_id ?? '', seesAll: true };
+/** As whoever it is shown to: what is withheld is shown to a member. */
+const checkSealed = (event: AuditEvent, records?: Records, who: Reader = reader) =>
+  checkFor(event, { ...who, seesAll: who.seesAll && !event.withheld }, records);
+
+async function failed(event: AuditEvent, records?: Records) {
   const { steps } = await checkSealed(event, records);
   return steps
     .filter(({ verdict }) => verdict === 'failed')
@@ -226,6 +231,25 @@ describe('whatever is displayed otherwise is named', () => {
     expect(await failed({ ...numbered(4), changes: { role: { to: 'x' } } })).toEqual([['shown', 'changes']]);
   });
 
+  it('also the tenant, which is that of whoever looks', async () => {
+    expect(await failed({ ...numbered(1), tenant_id: 'other' })).toEqual([['shown', 'tenant_id']]);
+  });
+
+  it.each([{}, { id: null }, '', 0])('also somebody of support who is nobody: %j', async (impersonator) => {
+    for (const seq of [1, 4, 5]) {
+      const event = numbered(seq);
+      const actor = { ...event.actor, impersonator } as AuditEvent['actor'];
+      expect(await failed({ ...event, actor })).toEqual([['shown', 'actor']]);
+    }
+  });
+
+  it('and what no entry could hold is not checked', async () => {
+    const { steps } = await checkSealed({ ...numbered(1), approved_by: 'CEO' } as AuditEvent);
+    expect(steps[3]).toMatchObject({ verdict: 'unchecked', names: ['approved_by'] });
+    const odd = { ...numbered(5), context: 'approved' } as unknown as AuditEvent;
+    expect(await failed(odd)).toEqual([['shown', 'context']]);
+  });
+
   it('but not the order of keys, nor what is empty', async () => {
     const event = numbered(1);
     event.context = Object.fromEntries(Object.entries(event.context ?? {}).reverse());
@@ -303,7 +327,7 @@ describe('what was erased', () => {
   it('is missing where the record lists something else, or is of an earlier entry', async () => {
     expect(await failed(event(), new Map([[6, new Set(['x'])]]))).toEqual([['parts']]);
     expect(await failed({ ...event(), erased: { actor: 1, context: 1 } }, new Map([[1, digests]]))).toEqual([
-      ['parts'],
+      ['parts', 'actor', 'context'],
     ]);
   });
 
@@ -317,6 +341,23 @@ describe('what was erased', () => {
     const forged = { ...event(), actor: { ...event().actor, name: 'Somebody else' } };
     expect(await failed(forged, RECORDS)).toEqual([['shown', 'actor']]);
     expect(await failed({ ...event(), context: { ip_address: '::1' } })).toEqual([['shown', 'context']]);
+  });
+
+  it.each([
+    ['a part that is there', { ...numbered(1), erased: { actor: 6 } }],
+    ['nothing', { ...numbered(1), erased: {} }],
+    ['no part of an event', { ...numbered(1), erased: { severity: 6 } }],
+    ['a part that is there, besides others', { ...event(), erased: { ...event().erased, changes: 6 } }],
+    ['a part that never was', { ...numbered(5), erased: { metadata: 6 } }],
+    ['by no number', { ...event(), erased: { actor: 'x', context: 6 } }],
+    ['by an earlier entry', { ...event(), erased: { actor: 1, context: 6 } }],
+  ])('is not what is said to be: %s', async (_, forged) => {
+    for (const records of [RECORDS, new Map()])
+      expect((await failed(forged as AuditEvent, records)).map(([name]) => name)).toEqual(['parts']);
+  });
+
+  it('is not another part than is said', async () => {
+    expect(await failed({ ...event(), erased: { actor: 6 } }, RECORDS)).toEqual([['parts']]);
   });
 });
 
@@ -338,6 +379,19 @@ describe('what members are not shown', () => {
       ['shown', 'context'],
     ]);
     expect(await failed({ ...event, changes: {} })).toEqual([['shown', 'changes']]);
+  });
+
+  it('is counted, as which it is is the service’s word', async () => {
+    const { steps } = await checkSealed(member());
+    const { disclosures = [], entry = '' } = member();
+    expect(steps[2]?.count).toBe(JSON.parse(entry)._sd.length - disclosures.length);
+  });
+
+  it('is nothing where whoever looks may see everything', async () => {
+    const { steps } = await checkFor(member(), reader);
+    expect(steps[2]).toMatchObject({ verdict: 'failed', why: 'held' });
+    const invented = { ...numbered(1), withheld: ['user_agent'] };
+    expect((await checkFor(invented, reader)).steps[2]).toMatchObject({ verdict: 'failed', why: 'held' });
   });
 
   it('excuses no context of an event that has none', async () => {

@@ -82,6 +82,8 @@ describe('a disclosure', () => {
     });
     expect(ENTRY).toContain(await digestOf(DISCLOSURE));
     expect(openDisclosure(text(`["${salt}","x",{ "a" : 1 }]`)).value).toEqual({ a: 1 });
+    const odd = { '{"a":1,"a"': ['"a":', '\\"', 1.5e-7, -0.25], __proto: { a: { a: [] } }, '': null };
+    expect(openDisclosure(text(`["${salt}","x",${JSON.stringify(odd)}]`)).value).toEqual(odd);
   });
 
   it.each([
@@ -97,6 +99,10 @@ describe('a disclosure', () => {
     `["${salt.slice(1)}","x",1]`,
     `["${salt.slice(0, -1)}x","x",1]`,
     `["${salt}","x",NaN]`,
+    `["${salt}","x",{"amount":100,"amount":9}]`,
+    `["${salt}","x",[{"a":{"b":"{","b" :1}}]]`,
+    `["${salt}","x",{"a":1,"\\u0061":2}]`,
+    `["${salt}","x",{"a":-1e400}]`,
     `["${salt}","x",]`,
     `{"a":1}`,
   ])('is none if it is written otherwise: %j', (json) => {

@@ -3,11 +3,13 @@ import type { Api } from '../../src/api';
 import type { AuditEvent } from '../../src/event';
 import { Problem } from '../../src/problem';
 import { Checker } from '../../src/proof/checker';
+import { Proofs } from '../../src/proofs';
 import { events, SIZE, vectors } from './vectors';
 
 /** A service that answers what it is told to. */
 class Service {
   address = 'https://audit.example';
+  claims = { tenant: events()[0]?.tenant_id, role: 'admin' };
   size = SIZE;
   notes = vectors.notes;
   asked: string[] = [];
@@ -52,12 +54,13 @@ class Service {
 }
 
 let service: Service;
-let proofs: Checker;
+let proofs: Proofs;
 
-function look(pinned: string | null = vectors.keys[0]): Checker {
+function look(pinned: string | null = vectors.keys[0]): Proofs {
   proofs?.stop();
-  proofs = new Checker(service as unknown as Api);
+  proofs = new Proofs();
   proofs.pin(pinned);
+  proofs.begin((keys) => new Checker(service as unknown as Api, keys));
   return proofs;
 }
 
@@ -71,10 +74,14 @@ async function checked(rows: readonly AuditEvent[]): Promise<string[]> {
 
 beforeEach(() => {
   localStorage.clear();
+  vi.setSystemTime(new Date(rows().at(-1)?.recorded_at ?? '').getTime() + 5000);
   service = new Service();
   look();
 });
-afterEach(() => proofs.stop());
+afterEach(() => {
+  proofs.stop();
+  vi.useRealTimers();
+});
 
 const rows = () => events().filter((event) => !event.withheld && !event.erased);
 
@@ -131,13 +138,58 @@ describe('events', () => {
     expect(proofs.stateOf(row)).toBe('proven');
   });
 
-  it('have their erasure looked up when somebody wants to know', async () => {
+  it('have their erasure looked up at once', async () => {
     const erased = events().find((event) => event.erased) as AuditEvent;
     expect(await checked([erased])).toEqual(['proven']);
-    expect(proofs.resultOf(erased)?.steps[2]).toMatchObject({ verdict: 'unchecked', why: 'erasure' });
-    await proofs.again(erased);
-    await checked([erased]);
     expect(proofs.resultOf(erased)?.steps[2]).toMatchObject({ verdict: 'ok', why: 'erased' });
+    await proofs.checker?.again(erased);
+    expect(await checked([erased])).toEqual(['proven']);
+  });
+
+  it('are not altered because their erasure is not signed yet', async () => {
+    service.size = 6;
+    const [erased] = events().filter((event) => event.erased);
+    if (!erased) throw new Error('no erasure');
+    expect(await checked([erased])).toEqual(['partial']);
+    service.size = SIZE;
+    await vi.waitFor(() => expect(proofs.stateOf(erased)).toBe('proven'), 8000);
+  }, 10_000);
+
+  it('are proven in part where something is withheld from a member, and altered where it is from an admin', async () => {
+    const withheld = () => events().filter((event) => event.withheld);
+    expect(new Set(await checked(withheld()))).toEqual(new Set(['altered']));
+    service.claims.role = 'member';
+    look();
+    expect(new Set(await checked(withheld()))).toEqual(new Set(['partial']));
+  });
+
+  it('do not wait for a signature for ever', async () => {
+    service.size = 3;
+    const late = rows().filter(({ seq }) => seq >= 3);
+    expect(new Set(await checked(late))).toEqual(new Set(['waiting']));
+    vi.setSystemTime(Date.now() + 3600_000);
+    look();
+    expect(new Set(await checked(late))).toEqual(new Set(['unavailable']));
+    expect(proofs.resultOf(late[0] as AuditEvent)?.missing).toBe('overdue');
+  });
+
+  it('of another tenant than the token’s are altered, whichever key is pinned for it', async () => {
+    look(null);
+    await checked(rows());
+    await proofs.remember(vectors.keys[0]);
+    const others = rows().map((event) => ({ ...event, tenant_id: 'acme2' }));
+    expect(new Set(await checked(others))).toEqual(new Set(['altered']));
+    expect(proofs.standing?.by).toBe('browser');
+  });
+
+  it('are not checked where the file that checks could not be loaded', () => {
+    const [event] = rows() as [AuditEvent];
+    proofs = new Proofs();
+    proofs.want([event]);
+    expect(proofs.stateOf(event)).toBe('unknown');
+    proofs.begin(null);
+    expect(proofs.stateOf(event)).toBe('unavailable');
+    expect(proofs.obstacle?.kind).toBe('missing');
   });
 });
 
@@ -157,14 +209,33 @@ describe('keys', () => {
     await checked(all);
     expect(await proofs.remember('nonsense')).toBe(false);
     expect(await proofs.remember(vectors.keys[1])).toBe(true);
-    expect(new Set(all.map((row) => proofs.stateOf(row)))).toEqual(new Set(['unavailable']));
+    expect(new Set(await checked(all))).toEqual(new Set(['unavailable']));
     expect(await proofs.remember(` ${vectors.keys[0]}\n`)).toBe(true);
-    expect(new Set(all.map((row) => proofs.stateOf(row)))).toEqual(new Set(['proven']));
+    expect(new Set(await checked(all))).toEqual(new Set(['proven']));
     look(vectors.keys[1]);
     expect(new Set(await checked(rows()))).toEqual(new Set(['proven']));
     expect(proofs.standing?.by).toBe('browser');
     await proofs.remember(null);
+    await checked(all);
     expect(proofs.obstacle?.kind).toBe('other_key');
+  });
+
+  it('make nothing proven that was found out under another', async () => {
+    look(null);
+    service.notes = vectors.notes_of_another_key;
+    service.send = async (path: string) => ({
+      text: async () => (path.endsWith('/vkeys') ? `${vectors.keys[1]}\n` : service.notes[service.size]),
+    });
+    const forged = rows();
+    expect(new Set(await checked(forged))).toEqual(new Set(['unpinned']));
+    proofs.pin(vectors.keys[0]);
+    expect(new Set(forged.map((row) => proofs.stateOf(row)))).toEqual(new Set(['unknown']));
+    service.notes = {};
+    service.json = async () => ({ checkpoint: vectors.notes[SIZE], proofs: [], altered: [] });
+    await proofs.checker?.look('acme');
+    await checked(forged);
+    expect(new Set(forged.map((row) => proofs.stateOf(row)))).toEqual(new Set(['unavailable']));
+    expect([proofs.checker?.proven, proofs.seen]).toEqual([0, forged.length]);
   });
 
   it('in whose name a signature is forged contradict everything', async () => {
@@ -208,6 +279,22 @@ describe('this browser remembers', () => {
       expect(proofs.contradiction?.kind).toBe('rewritten');
     },
   );
+
+  it('nothing that nobody’s key signed, and what it remembers until it is told to forget', async () => {
+    look(null);
+    await checked(rows());
+    expect(Object.keys(localStorage)).toEqual([]);
+    look();
+    await earlier(SIZE);
+    service.notes = { [SIZE]: vectors.another_history };
+    look();
+    await checked(rows());
+    expect(proofs.contradiction).not.toBeNull();
+    proofs.forget();
+    expect(Object.keys(localStorage)).toEqual([]);
+    await checked(rows());
+    expect(proofs.contradiction).toBeNull();
+  });
 
   it('and sees that entries were removed', async () => {
     await earlier(SIZE);
