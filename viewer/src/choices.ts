@@ -2,6 +2,7 @@ import { fits } from './completion';
 import type { List, Listed } from './directory';
 import type { AuditEvent } from './event';
 import { valueLabel, words } from './labels';
+import type { Texts } from './locale';
 import type { FilterName } from './query';
 import type { Viewer } from './viewer';
 
@@ -49,7 +50,7 @@ export function isShown(viewer: Viewer, subject: Subject): boolean {
 export function choices(viewer: Viewer, subject: Subject, typed: string): Choice[] {
   if (!isShown(viewer, subject)) return [];
   if (isListed(subject)) {
-    return listed(subject, viewer.directory.known(LISTS[subject], typed));
+    return listed(subject, viewer.directory.known(LISTS[subject], typed), viewer.texts.value);
   }
   const texts = viewer.texts.value;
   const enumerated = ENUMERATED.find((one) => one === subject);
@@ -80,19 +81,20 @@ function choice(viewer: Viewer, subject: Subject, value: string): Choice {
   return { name: subject, value, label: valueLabel(viewer.texts.value, subject, value), detail: '' };
 }
 
-function listed(name: keyof typeof LISTS, found: readonly Listed[]): Choice[] {
+function listed(name: keyof typeof LISTS, found: readonly Listed[], texts: Texts): Choice[] {
   if (name === 'action') {
     return found.flatMap(({ action }) =>
       action ? { name, value: action, label: words(action), detail: action } : [],
     );
   }
+  const kind = name === 'actor_id' ? 'actor_type' : 'target_type';
   return found.flatMap(({ id, name: called, email, type }) =>
     id
       ? {
           name,
           value: id,
           label: called ?? email ?? id,
-          detail: email ?? (called ? `${type ?? ''} ${id}`.trim() : ''),
+          detail: email ?? (called ? `${type ? valueLabel(texts, kind, type) : ''} ${id}`.trim() : ''),
         }
       : [],
   );

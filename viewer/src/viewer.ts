@@ -39,6 +39,8 @@ export class Viewer {
   readonly avatars = new Cell<string | null>(null);
   /** An address of the host's where a new session begins. */
   readonly signIn = new Cell<string | null>(null);
+  /** Made once for a language: it takes a while, and numbers are many. */
+  #numbers: { locale: string; format: Intl.NumberFormat } | null = null;
 
   constructor(
     readonly api: Api,
@@ -91,6 +93,8 @@ export class Viewer {
 
   /** A number as it is written in the language. */
   number(value: number): string {
-    return value.toLocaleString(this.when.value.locale);
+    const { locale } = this.when.value;
+    if (this.#numbers?.locale !== locale) this.#numbers = { locale, format: new Intl.NumberFormat(locale) };
+    return this.#numbers.format.format(value);
   }
 }

@@ -68,15 +68,27 @@ export class When {
   }
 }
 
+/** What this browser calls a time zone, null where it knows none of the name. Asking it takes a millisecond. */
+const ZONES = new Map<string | undefined, string | null>();
+
+function named(zone: string | undefined): string | null {
+  const known = ZONES.get(zone);
+  if (known !== undefined) return known;
+  let name: string | null = null;
+  try {
+    name = new Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions().timeZone;
+  } catch {
+    // Not one that this browser knows.
+  }
+  ZONES.set(zone, name);
+  return name;
+}
+
 /** The first of these that is a time zone here; the browser's own where none is. */
 export function zoneOf(...wanted: (string | null | undefined)[]): string {
   for (const zone of wanted) {
-    if (!zone) continue;
-    try {
-      return new Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions().timeZone;
-    } catch {
-      // Not one that this browser knows.
-    }
+    const name = zone ? named(zone) : null;
+    if (name !== null) return name;
   }
-  return Intl.DateTimeFormat().resolvedOptions().timeZone;
+  return named(undefined) ?? 'UTC';
 }

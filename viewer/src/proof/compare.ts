@@ -66,7 +66,9 @@ export function compare(
     const isKept = Object.keys(filled(event.context)).every((part) => !event.withheld?.includes(part));
     (isPart && isKept ? unchecked : differ).push(field);
   }
-  unchecked.push(...Object.keys(event).filter((field) => !(field in sealed || OTHERS.includes(field))));
+  unchecked.push(
+    ...Object.keys(event).filter((field) => !(Object.hasOwn(sealed, field) || OTHERS.includes(field))),
+  );
   return { differ, unchecked };
 }
 

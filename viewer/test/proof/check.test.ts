@@ -244,8 +244,12 @@ describe('whatever is displayed otherwise is named', () => {
   });
 
   it('and what no entry could hold is not checked', async () => {
-    const { steps } = await checkSealed({ ...numbered(1), approved_by: 'CEO' } as AuditEvent);
-    expect(steps[3]).toMatchObject({ verdict: 'unchecked', names: ['approved_by'] });
+    const { steps } = await checkSealed({
+      ...numbered(1),
+      approved_by: 'CEO',
+      constructor: 1,
+    } as unknown as AuditEvent);
+    expect(steps[3]).toMatchObject({ verdict: 'unchecked', names: ['approved_by', 'constructor'] });
     const odd = { ...numbered(5), context: 'approved' } as unknown as AuditEvent;
     expect(await failed(odd)).toEqual([['shown', 'context']]);
   });
