@@ -12,9 +12,7 @@ import { When, zoneOf } from './when';
 
 /** Milliseconds before a token's end at which another is asked for. */
 const AHEAD = 60_000;
-/** Milliseconds that pass at least between two tokens: each that is issued is an entry in the log. */
-const LEAST = 5000;
-/** And those that the host may take to set one. */
+/** And for which the host may take to set one. */
 const PATIENCE = 15_000;
 
 /**
@@ -93,7 +91,8 @@ export class AuditLog extends LitElement {
   protected override willUpdate(changed: PropertyValues<this>): void {
     // Another reader, or none: nothing of what the one before was shown stays, and nothing more of it comes.
     const before = changed.get('token');
-    const another = !!before && claimsOf(before).reader !== claimsOf(this.token).reader;
+    const reader = before ? claimsOf(before).reader : null;
+    const another = reader !== null && reader !== claimsOf(this.token).reader;
     if (!this.hasUpdated || changed.has('api') || changed.has('urlState') || (another && this.#viewer))
       this.#start();
     const viewer = this.#viewer;
@@ -259,7 +258,7 @@ export class AuditLog extends LitElement {
     clearTimeout(this.#timer);
     const { life } = claimsOf(this.token);
     if (life === null) return;
-    const wait = Math.max(life - AHEAD, life / 2, LEAST);
+    const wait = Math.max(life - AHEAD, life / 2);
     this.#timer = setTimeout(() => void this.#renew(this.token), wait);
   }
 

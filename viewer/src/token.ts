@@ -2,7 +2,7 @@
 export interface Claims {
   /** Milliseconds for which it is good from its making on. By its own times alone: the clock here may be wrong. */
   life: number | null;
-  /** Whose log it shows, to whom and how much of it: a renewed token says the same. Of anything but a token, itself. */
+  /** Whose log it shows, to whom and how much of it: a renewed token says the same. Of a key, itself. Null: nobody knows. */
   reader: string | null;
   tenant: string | null;
   /** `admin`, or `member`, who is shown a part. */
@@ -35,6 +35,6 @@ export function claimsOf(token: string | null): Claims {
       locale: typeof locale === 'string' ? locale : null,
     };
   } catch {
-    return nothing;
+    return { ...nothing, reader: null };
   }
 }

@@ -51,5 +51,6 @@ describe('claims', () => {
   test('a key, and no token, are readers of their own', () => {
     expect(claimsOf('ind_live_abc').reader).toBe('ind_live_abc');
     expect(claimsOf(null).reader).toBeNull();
+    expect(claimsOf('x.y.z').reader).toBeNull();
   });
 });
