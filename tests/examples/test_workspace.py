@@ -35,7 +35,7 @@ PAGES = ("", "/members", "/documents", "/api-keys", "/settings", "/admin/audit-l
         ("customers/export", {}, "exported 5 records (customers) as CSV"),
         ("api-keys/create", {"name": "reporting"}, "created API key “reporting” with the scope customers:read"),
         ("api-keys/key_3/revoke", {}, "revoked API key “website-sync”"),
-        ("settings/mfa", {}, "changed the workspace settings: MFA required from off to on"),
+        ("settings/mfa", {}, "changed the workspace settings: MFA required from on to off"),
     ],
 )
 def test_a_button_logs_what_it_says(

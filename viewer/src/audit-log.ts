@@ -186,15 +186,17 @@ export class AuditLog extends LitElement {
   }
 
   #load(viewer: Viewer): void {
-    viewer.load();
-    void viewer.api.about().then(
-      (about) => {
-        viewer.about.value = about;
-      },
-      () => {
-        // The list says what is wrong; without it nothing is offered that takes a permission.
-      },
-    );
+    void viewer
+      .load()
+      .then(() => viewer.api.about())
+      .then(
+        (about) => {
+          viewer.about.value = about;
+        },
+        () => {
+          // The list says what is wrong; without it nothing is offered that takes a permission.
+        },
+      );
   }
 
   #end(): void {
@@ -213,7 +215,7 @@ export class AuditLog extends LitElement {
     viewer.open.value = null;
     this.#placed();
     this.query = `${viewer.query.value}`;
-    viewer.load();
+    void viewer.load();
   }
 
   #placed(): void {

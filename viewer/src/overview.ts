@@ -1,6 +1,7 @@
 import type { Api } from './api';
 import { type Cell, Observable } from './cell';
 import type { Facets } from './event';
+import { pause } from './live';
 import { Problem } from './problem';
 import type { Query } from './query';
 import type { Timeline } from './timeline';
@@ -11,6 +12,8 @@ export const TOP = 30;
 const BUCKETS = 100;
 /** Milliseconds between two requests of the same query at least, however much is logged meanwhile. */
 const PAUSE = 10_000;
+/** And for which the counts wait for the rows. */
+const HEAD_START = 600;
 
 /**
  * What the query finds, counted: one request that facets and histogram share. Counts of before stay until the next ones
@@ -36,8 +39,8 @@ export class Overview extends Observable {
     when.listen(() => this.when.value.zone !== this.#asked?.zone && this.reload());
   }
 
-  /** While the same is counted again, what was counted stands, and it is not `loading`. */
-  async load(query: Query): Promise<void> {
+  /** Waits for what is to come `first`, though not for long. While the same is counted again, what was counted stands, and it is not `loading`. */
+  async load(query: Query, first?: Promise<void>): Promise<void> {
     const isSame = query === this.#asked?.query && !this.loading && !this.problem && this.facets !== null;
     this.stop();
     this.#stop = new AbortController();
@@ -47,6 +50,8 @@ export class Overview extends Observable {
     this.loading = !isSame;
     this.problem = null;
     this.changed();
+    if (first) await Promise.race([first, pause(HEAD_START, signal)]);
+    if (signal.aborted) return;
     try {
       const sizes = [['top', `${TOP}`] as const, ['buckets', `${BUCKETS}`] as const];
       const facets = await this.api.facets([...query, ['zone', zone], ...sizes], signal);

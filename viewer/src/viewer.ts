@@ -60,10 +60,12 @@ export class Viewer {
   }
 
   /** Asks the service for what the query finds. */
-  load(): void {
-    const first = this.timeline.load(this.query.value);
-    void this.overview.load(this.query.value);
-    if (this.more.value !== 'there') void first.then(() => this.loadMore());
+  /** Resolves when the first rows are painted: all else is asked for after them, as it would keep service and browser from them. */
+  load(): Promise<void> {
+    const shown = this.timeline.load(this.query.value).then(painted);
+    void this.overview.load(this.query.value, shown);
+    if (this.more.value !== 'there') void shown.then(() => this.loadMore());
+    return shown;
   }
 
   async loadMore(): Promise<void> {
@@ -97,4 +99,12 @@ export class Viewer {
     if (this.#numbers?.locale !== locale) this.#numbers = { locale, format: new Intl.NumberFormat(locale) };
     return this.#numbers.format.format(value);
   }
+}
+
+/** After the next frame; in a page that is not seen, which has none, after a while. */
+function painted(): Promise<void> {
+  return new Promise((resolve) => {
+    requestAnimationFrame(() => setTimeout(resolve));
+    setTimeout(resolve, 200);
+  });
 }

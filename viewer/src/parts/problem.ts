@@ -98,7 +98,7 @@ export class ProblemNotice extends Part {
   #retry = (): void => {
     const { timeline } = this.viewer;
     if (this.again) this.again();
-    else if (timeline.failed === 'load') this.viewer.load();
+    else if (timeline.failed === 'load') void this.viewer.load();
     else timeline.retry();
   };
 }
