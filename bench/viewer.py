@@ -1,6 +1,6 @@
 """How soon `<audit-log>` shows something, and how evenly it scrolls: in Chromium, over HTTP, on a large ledger.
 
-    python bench/viewer.py             # a million events of one tenant, filled first: some eight minutes
+    python bench/viewer.py             # a million events of one tenant, filled first: some six minutes
     python bench/viewer.py --quick     # 50,000, and few of all else: to see that it works
 
 Each opening is a browser profile of its own, somebody else's token, and a page of another origin than the service's, as
