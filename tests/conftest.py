@@ -148,11 +148,11 @@ def running_service(database: Database, **settings: str) -> Iterator[str]:
         process.wait(40)
 
 
-def wait_until_ready(address: str, process: subprocess.Popen[bytes]) -> None:
+def wait_until_ready(address: str, process: subprocess.Popen[bytes], path: str = "/readyz") -> None:
     deadline = time.monotonic() + 30
     while True:
         with contextlib.suppress(httpx.TransportError):
-            if httpx.get(f"{address}/readyz").is_success:
+            if httpx.get(f"{address}{path}").is_success:
                 return
         assert process.poll() is None, "the service ended before it was ready"
         assert time.monotonic() < deadline, "the service was not ready in time"

@@ -6,7 +6,6 @@ import contextlib
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conftest import Service, free_port
+from tests.conftest import Service, free_port, wait_until_ready
 
 ROOT = Path(__file__).parent.parent.parent
 TENANT = "northwind"
@@ -49,14 +48,7 @@ def running(directory: Path, url: str, key: str) -> Iterator[Quayside]:
     process = subprocess.Popen([sys.executable, "-m", "examples.workspace"], env=environment, cwd=directory)
     quayside = Quayside(f"http://127.0.0.1:{port}")
     try:
-        deadline = time.monotonic() + 30
-        while True:
-            with contextlib.suppress(httpx.TransportError):
-                if httpx.get(f"{quayside.address}/workspace/sign-in").is_success:
-                    break
-            assert process.poll() is None, "it ended before it was ready"
-            assert time.monotonic() < deadline, "it was not ready in time"
-            time.sleep(0.05)
+        wait_until_ready(quayside.address, process, "/workspace/sign-in")
         yield quayside
     finally:
         process.terminate()

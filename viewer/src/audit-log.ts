@@ -188,7 +188,8 @@ export class AuditLog extends LitElement {
   #load(viewer: Viewer): void {
     void viewer
       .load()
-      .then(() => viewer.api.about())
+      // Another may have begun meanwhile, for somebody else.
+      .then(() => (this.#viewer === viewer ? viewer.api.about() : null))
       .then(
         (about) => {
           viewer.about.value = about;

@@ -11,7 +11,7 @@ export class RawJson extends Part {
   declare shown: boolean | undefined;
 
   override render() {
-    return html`<details class="details-fold" @toggle=${this.#toggle}>
+    return html`<details class="fold details-fold" @toggle=${this.#toggle}>
       <summary>${this.t.details.json}</summary>
       ${this.shown ? this.#text() : nothing}
     </details>`;

@@ -108,7 +108,7 @@ export class Keys extends Part {
 
   #form(): TemplateResult {
     const { keys } = this.t;
-    return html`<details class="keys-form">
+    return html`<details class="fold keys-form">
       <summary>${keys.make}</summary>
       <form @submit=${this.#make}>
         <label>${keys.name}<input class="field" name="name" required maxlength="128" autocomplete="off" placeholder=${keys.nameHint}></label>

@@ -26,7 +26,7 @@ export class NeighbourList extends Part {
   }
 
   override render() {
-    return html`<details class="details-fold" @toggle=${this.#toggle}>
+    return html`<details class="fold details-fold" @toggle=${this.#toggle}>
       <summary>${this.t.details.around}</summary>
       ${this.found ? this.#lists(this.found) : this.problem ? this.#failed() : this.#skeleton()}
     </details>`;

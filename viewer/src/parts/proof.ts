@@ -192,7 +192,7 @@ export class ProofPanel extends Part {
   #note({ note, checkpoint }: Standing): TemplateResult {
     const { proof } = this.t;
     const name = `checkpoint-${checkpoint.size}.txt`;
-    return html`<details class="proof-more"><summary>${proof.note}</summary>
+    return html`<details class="fold proof-more"><summary>${proof.note}</summary>
       <p>${proof.keep}</p>
       <pre tabindex="0">${note}</pre>
       <div class="proof-actions">
@@ -206,7 +206,7 @@ export class ProofPanel extends Part {
     const { checker } = this.viewer.proofs;
     if (!checker?.canPin) return nothing;
     const isOwn = checker.isPinnedHere;
-    return html`<details class="proof-more" ?open=${standing?.by === 'service'}><summary>${proof.pin}</summary>
+    return html`<details class="fold proof-more" ?open=${standing?.by === 'service'}><summary>${proof.pin}</summary>
       <p>${isOwn ? proof.pinned : proof.pinWhy}</p>
       ${
         isOwn
@@ -223,7 +223,7 @@ export class ProofPanel extends Part {
   /** The one way out where a trusted key signed what its ledger does not continue, such as by mistake. */
   #memory(): TemplateResult {
     const { proof } = this.t;
-    return html`<details class="proof-more"><summary>${proof.remembers}</summary>
+    return html`<details class="fold proof-more"><summary>${proof.remembers}</summary>
       <p>${proof.remembered}</p>
       <div class="proof-actions"><button class="button small" @click=${this.#forget}>${proof.forgetLog}</button></div></details>`;
   }
@@ -233,7 +233,7 @@ export class ProofPanel extends Part {
     const key = standing && standing.by !== 'service' ? standing.key.vkey : 'VKEY';
     const file = this.#event ? `${this.#event.id}.evidence.zip` : 'evidence.zip';
     const command = `python3 -I verify.py ${file} --key ${key}`;
-    return html`<details class="proof-more"><summary>${proof.without}</summary>
+    return html`<details class="fold proof-more"><summary>${proof.without}</summary>
       <p>${proof.how}</p>
       <pre tabindex="0">${command}</pre>
       <div class="proof-actions"><audit-log-copy .viewer=${this.viewer} .text=${command} .what=${proof.command} .label=${proof.copy}></audit-log-copy></div>
