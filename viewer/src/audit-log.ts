@@ -186,18 +186,8 @@ export class AuditLog extends LitElement {
   }
 
   #load(viewer: Viewer): void {
-    void viewer
-      .load()
-      // Another may have begun meanwhile, for somebody else.
-      .then(() => (this.#viewer === viewer ? viewer.api.about() : null))
-      .then(
-        (about) => {
-          viewer.about.value = about;
-        },
-        () => {
-          // The list says what is wrong; without it nothing is offered that takes a permission.
-        },
-      );
+    // Another may have begun meanwhile, for somebody else.
+    void viewer.load().then(() => (this.#viewer === viewer ? viewer.learn() : undefined));
   }
 
   #end(): void {

@@ -59,13 +59,18 @@ export class Viewer {
     this.proofs = new Proofs();
   }
 
-  /** Asks the service for what the query finds. */
-  /** Resolves when the first rows are painted: all else is asked for after them, as it would keep service and browser from them. */
+  /** Asks the service for what the query finds. Resolves when the first rows are painted: all else is asked for after them, as it would keep service and browser from them. */
   load(): Promise<void> {
     const shown = this.timeline.load(this.query.value).then(painted);
     void this.overview.load(this.query.value, shown);
     if (this.more.value !== 'there') void shown.then(() => this.loadMore());
     return shown;
+  }
+
+  /** Asks who looks and what they may do, unless that is known: without it nothing is offered that takes a permission. */
+  async learn(): Promise<void> {
+    // The list says what is wrong; whoever opens the menu asks again.
+    this.about.value ??= await this.api.about().catch(() => null);
   }
 
   async loadMore(): Promise<void> {

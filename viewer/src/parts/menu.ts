@@ -1,4 +1,5 @@
 import { html, nothing, type TemplateResult } from 'lit';
+import { repeat } from 'lit/directives/repeat.js';
 import type { Observable } from '../cell';
 import type { About } from '../event';
 import * as icons from '../icons';
@@ -42,10 +43,14 @@ export class Menu extends Part {
     ) => html`<button class="item" role="menuitem" tabindex="-1"
       @click=${() => this.#choose(act)}>${icon}${label}</button>`;
     return html`<div class="popup menu-popup" part="popup" role="menu" aria-labelledby="menu-button">
-      ${PANELS.filter(({ offered }) => offered(this.viewer.about.value)).map(({ panel, icon }) =>
-        item(icon, `${menu.panels[panel]}…`, () => {
-          this.viewer.panel.value = panel;
-        }),
+      ${repeat(
+        PANELS.filter(({ offered }) => offered(this.viewer.about.value)),
+        // Items may come while the menu is open; the focus stays with the one that has it.
+        ({ panel }) => panel,
+        ({ panel, icon }) =>
+          item(icon, `${menu.panels[panel]}…`, () => {
+            this.viewer.panel.value = panel;
+          }),
       )}
       <div class="menu-line" role="separator"></div>
       ${item(icons.keyboard, menu.shortcuts, () => this.#dialog?.showModal())}
@@ -84,6 +89,7 @@ export class Menu extends Part {
 
   async #open(place: number, quietly = false): Promise<void> {
     this.shown = true;
+    void this.viewer.learn();
     await this.updateComplete;
     const items = this.#all();
     items.at(place)?.focus({ preventScroll: true, focusVisible: !quietly } as FocusOptions);
