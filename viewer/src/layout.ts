@@ -30,10 +30,12 @@ export class Layout {
     this.#valid = Math.min(this.#valid, from);
   }
 
-  measure(index: number, size: number): void {
-    if (this.#sizes[index] === size) return;
+  /** False if it is of this size already. */
+  measure(index: number, size: number): boolean {
+    if (this.#sizes[index] === size) return false;
     this.#sizes[index] = size;
     this.#valid = Math.min(this.#valid, index);
+    return true;
   }
 
   start(index: number): number {

@@ -27,8 +27,8 @@ export interface Placed {
 export const HEADING = 33;
 const ROW = 41;
 /** Items that are there beyond those in sight, above and below, and of these so many at least before others are put there. */
-const AROUND = 12;
-const MARGIN = 4;
+const AROUND = 8;
+const MARGIN = 3;
 
 /** Where the rows of the timeline and the headings of their days stand in the list, and which of them are to be there. Knows no document. */
 export class Stack {
@@ -37,7 +37,9 @@ export class Stack {
   /** What was measured, by key. */
   readonly #heights = new Map<string, number>();
   #shown = { from: 0, to: -1, heading: 0 };
-  #usual = { sum: 0, count: 0 };
+  /** How many rows were first measured to be of a height, and the height that most of them have. */
+  readonly #counts = new Map<number, number>();
+  #usual = ROW;
   #of: { rows: readonly AuditEvent[]; revision: number; zone: string } | null = null;
 
   constructor(readonly timeline: Timeline) {}
@@ -63,31 +65,28 @@ export class Stack {
     return this.#heights.has(key);
   }
 
-  /** True if it was of another height. */
+  /** True if it was thought to be of another height. */
   measure(key: string, height: number): boolean {
     if (this.#heights.get(key) === height) return false;
     const event = this.timeline.get(key);
-    if (event && !this.#heights.has(key)) {
-      this.#usual.sum += height;
-      this.#usual.count++;
-    }
+    if (event && !this.#heights.has(key)) this.#count(height);
     this.#heights.set(key, height);
     const item = event ? this.#itemOf(event) : this.#days.headingOfDay(key);
-    if (item !== null) this.#layout.measure(item, height);
-    return true;
+    return item !== null && this.#layout.measure(item, height);
   }
 
   /** Its height is to be another: what was measured no longer counts. */
   forget(key: string): void {
     const event = this.timeline.get(key);
     if (!event || !this.#heights.delete(key)) return;
-    this.#layout.measure(this.#itemOf(event), this.#usualHeight());
+    this.#layout.measure(this.#itemOf(event), this.#usual);
   }
 
   /** All heights are to be others, as the width is. */
   forgetAll(): void {
     this.#heights.clear();
-    this.#usual = { sum: 0, count: 0 };
+    this.#counts.clear();
+    this.#usual = ROW;
     this.#layout.arrange(this.#days.count, (item) => this.#height(item));
   }
 
@@ -165,10 +164,13 @@ export class Stack {
   #height(item: number): number {
     const { day, row } = this.#days.at(item);
     if (row === null) return this.#heights.get(day) ?? HEADING;
-    return this.#heights.get(this.timeline.rows[row]?.id ?? '') ?? this.#usualHeight();
+    return this.#heights.get(this.timeline.rows[row]?.id ?? '') ?? this.#usual;
   }
 
-  #usualHeight(): number {
-    return this.#usual.count > 0 ? Math.round(this.#usual.sum / this.#usual.count) : ROW;
+  /** The usual height is one that rows have, not their mean: where most are as high as was thought, nothing is arranged anew. */
+  #count(height: number): void {
+    const count = (this.#counts.get(height) ?? 0) + 1;
+    this.#counts.set(height, count);
+    if (count > (this.#counts.get(this.#usual) ?? 0)) this.#usual = height;
   }
 }

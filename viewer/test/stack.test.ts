@@ -150,4 +150,15 @@ describe('Stack', () => {
       [],
     ]);
   });
+
+  it('arranges nothing anew for rows that are as high as most', () => {
+    const stack = new Stack(timelineOf(rowsOf(200)) as unknown as Timeline);
+    stack.arrange(utc);
+    // No row was measured yet, and 41 is what one is thought to have.
+    expect(['e0', 'e1', 'e2'].map((key) => stack.measure(key, 41))).toEqual([false, false, false]);
+    expect(stack.measure('e3', 62)).toBe(true);
+    expect(stack.measure('e3', 62)).toBe(false);
+    // A few that are higher change nothing in what the others are thought to have.
+    expect(stack.measure('e4', 41)).toBe(false);
+  });
 });
