@@ -1,11 +1,13 @@
 import { html, nothing } from 'lit';
 import { repeat } from 'lit/directives/repeat.js';
+import { Arrivals } from '../arrivals';
 import type { AuditEvent } from '../event';
 import { up } from '../icons';
 import { define, Part } from '../part';
-import { type Anchor, HEADING, type Placed, Stack } from '../stack';
+import { type Anchor, HEADING, Stack } from '../stack';
 import { styled } from '../styled';
 import type { Viewer } from '../viewer';
+import { heading } from './heading';
 import './linked';
 import './problem';
 import { row } from './row';
@@ -13,10 +15,6 @@ import { ending, instead } from './states';
 
 /** Pixels from the end at which older rows are asked for. */
 const NEAR = 1500;
-/** Milliseconds for which new rows are told apart. */
-const FRESH = 4000;
-/** Milliseconds in which new rows are announced at once. */
-const QUIET = 3000;
 /** Milliseconds after which what is in sight is checked. */
 const REST = 150;
 /** Milliseconds after which "2 min. ago" is told anew. */
@@ -46,13 +44,9 @@ export class List extends Part {
   #linked: string | null = null;
   /** What had the focus before rows were put elsewhere, which takes it away. */
   #focused: HTMLElement | null = null;
-  #wasLoading = true;
-  /** So many fresh rows were announced. */
-  #told = 0;
+  #arrivals: Arrivals | null = null;
   #root: ShadowRoot | null = null;
   #resting: ReturnType<typeof setTimeout> | undefined;
-  #telling: ReturnType<typeof setTimeout> | undefined;
-  #seeing: ReturnType<typeof setTimeout> | undefined;
   #ticking: ReturnType<typeof setInterval> | undefined;
   #sizes = new ResizeObserver((entries) => this.#resized(entries));
 
@@ -72,8 +66,8 @@ export class List extends Part {
     super.disconnectedCallback();
     this.#root?.removeEventListener('keydown', this.#pressed as EventListener);
     clearInterval(this.#ticking);
-    for (const timer of [this.#resting, this.#telling, this.#seeing]) clearTimeout(timer);
-    this.#telling = this.#seeing = undefined;
+    clearTimeout(this.#resting);
+    this.#arrivals?.stop();
     this.#sizes.disconnect();
   }
 
@@ -95,6 +89,8 @@ export class List extends Part {
     if (this.#viewer !== viewer) {
       this.#viewer = viewer;
       this.#stack = new Stack(viewer.timeline);
+      this.#arrivals?.stop();
+      this.#arrivals = new Arrivals(viewer, () => this.#top < 1);
       this.#anchor = this.#active = this.#open = this.#linked = null;
     }
     // Scrolled since, although nobody told yet.
@@ -163,7 +159,7 @@ export class List extends Part {
         items,
         ({ key }) => key,
         (item) =>
-          html`${gap(item.gap)}${item.row === null ? this.#heading(item, now) : this.#row(item.event, item.row, now)}`,
+          html`${gap(item.gap)}${item.row === null ? heading(this.viewer, item, now) : this.#row(item.event, item.row, now)}`,
       )}${gap(after)}
     </div>`;
   }
@@ -176,17 +172,6 @@ export class List extends Part {
       now,
       toggle: () => this.#toggle(event),
     });
-  }
-
-  #heading({ key, day, event }: Placed, now: Date) {
-    const when = this.viewer.when.value;
-    const today = when.day(now.toISOString());
-    const yesterday = new Date(Date.parse(today) - 86_400_000).toISOString().slice(0, 10);
-    const said = day === today ? this.t.list.today : day === yesterday ? this.t.list.yesterday : null;
-    const name = when.dayName(event.occurred_at);
-    return html`<div class="list-day" part="day" data-key=${key}>
-      ${said ? html`<strong>${said}</strong> <span class="muted">${name}</span>` : html`<strong>${name}</strong>`}
-    </div>`;
   }
 
   protected override updated(): void {
@@ -207,7 +192,7 @@ export class List extends Part {
       const target = this.#focused.isConnected ? this.#focused : this.#scroller;
       target?.focus({ preventScroll: true });
     }
-    this.#tell();
+    this.#arrivals?.look();
     this.#look();
   }
 
@@ -263,6 +248,7 @@ export class List extends Part {
   #scrolled = (): void => {
     if (this.#scroller?.scrollTop !== this.#top) this.#remember();
     if (!this.#stack?.isShown(this.#top, this.#view)) this.requestUpdate();
+    this.#arrivals?.look();
     this.#look();
   };
 
@@ -277,39 +263,12 @@ export class List extends Part {
   /** What follows from what is in sight. */
   #look(): void {
     const { timeline, proofs } = this.viewer;
-    const { hasMore, partial, failed, fresh } = timeline;
+    const { hasMore, partial, failed } = timeline;
     const left = (this.#stack?.total ?? 0) - this.#top - this.#view;
     if (timeline.rows.length > 0 && hasMore && !partial && failed === null && left < NEAR)
       void timeline.more();
-    if (fresh.size > 0 && this.#top < 1 && document.visibilityState === 'visible') {
-      this.#seeing ??= setTimeout(() => {
-        this.#seeing = undefined;
-        if (this.#top < 1) timeline.seen();
-      }, FRESH);
-    }
     clearTimeout(this.#resting);
     this.#resting = setTimeout(() => proofs.want(this.#stack?.inSight(this.#top, this.#view) ?? []), REST);
-  }
-
-  /** What a screen reader is to hear of. */
-  #tell(): void {
-    const { viewer, t } = this;
-    const { loading, problem, rows, hasMore, fresh } = viewer.timeline;
-    if (this.#wasLoading && !loading && !problem) {
-      const count = rows.length;
-      viewer.announcements.say(
-        count > 0 ? t.list.loaded(count, viewer.number(count), hasMore) : t.states.nothing,
-      );
-    }
-    this.#wasLoading = loading;
-    this.#told = Math.min(this.#told, fresh.size);
-    if (fresh.size === this.#told) return;
-    this.#telling ??= setTimeout(() => {
-      this.#telling = undefined;
-      const count = fresh.size - this.#told;
-      this.#told = fresh.size;
-      if (count > 0) viewer.announcements.say(t.list.newEvents(count, viewer.number(count)));
-    }, QUIET);
   }
 
   #toggle(event: AuditEvent): void {
