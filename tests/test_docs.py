@@ -27,6 +27,7 @@ from indelible.catalog import Catalog
 from indelible.cli.command import app
 from indelible.ledger import base64url, entry
 from indelible.ledger.tree import Frontier, leaf_hash, node_hash
+from indelible.server.asked import FILLERS
 from indelible.server.openapi import describe_api
 from indelible.server.parameters import PARAMETERS
 from indelible.server.search_box import QUALIFIERS, BadSearch, search
@@ -35,6 +36,7 @@ from indelible.store.appender import Appender
 from indelible.store.intake import Intake
 from indelible.store.session import Database as Connections
 from indelible.store.verify import Remembered, verify
+from indelible.store.words import fold
 from tests.conftest import Service
 from tests.postgres import Database
 from tests.store.samples import FULL, as_superuser, send, take
@@ -140,6 +142,11 @@ def test_every_route_and_parameter_is_described() -> None:
 def test_every_qualifier_of_the_search_box_is_described() -> None:
     described = re.findall(r"^\| `([\w.]+):`", SEARCH.read_text(), re.MULTILINE)
     assert sorted(described) == sorted((*QUALIFIERS, "changes.FIELD", "changes.FIELD.from", "changes.FIELD.to"))
+
+
+def test_every_word_that_counts_for_nothing_is_named() -> None:
+    rows = re.findall(r"^\| (?:English|German) \| (.+) \|$", SEARCH.read_text(), re.MULTILINE)
+    assert {fold(word) for row in rows for word in re.findall(r"`(\S+)`", row)} == FILLERS
 
 
 def test_the_examples_of_the_search_box_say_what_the_page_says(catalog: Catalog) -> None:

@@ -7,7 +7,19 @@ from indelible.catalog.synonyms import ways_to_say
 
 @pytest.mark.parametrize(
     ("word", "way"),
-    [("exports", "export"), ("keys", "key"), ("login", "signed"), ("2fa", "mfa"), ("deleting", "delet"), ("x", "x")],
+    [
+        ("exports", "export"),
+        ("keys", "key"),
+        ("login", "sign"),
+        ("2fa", "mfa"),
+        ("deleting", "delet"),
+        ("x", "x"),
+        ("resetting", "reset"),
+        ("sent", "send"),
+        ("send", "sent"),
+        ("gave", "grant"),
+        ("geloscht", "delet"),
+    ],
 )
 def test_a_word_stands_for_others(word: str, way: str) -> None:
     assert {word, way} <= ways_to_say(word)

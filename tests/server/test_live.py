@@ -9,8 +9,9 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import httpx
@@ -116,7 +117,7 @@ def test_everybody_sees_their_own_alone(service: Service, api: httpx.Client, ten
 @pytest.mark.parametrize(
     ("parameter", "value"),
     [("after", "-2"), ("after", "x"), ("seconds", "601"), ("seconds", "-1"), ("wait", "1"), ("limit", "5"),
-     ("since", "1d"), ("q", "until:2026-11"), ("Last-Event-ID", "x"), ("Last-Event-ID", "latest"),
+     ("since", "soon"), ("q", "until:soon"), ("Last-Event-ID", "x"), ("Last-Event-ID", "latest"),
      ("Last-Event-ID", "1.0")],
 )  # fmt: skip
 def test_what_is_wrong_is_said_before_anything_is_streamed(
@@ -137,6 +138,42 @@ def test_watching_is_one_entry_in_the_log_of_the_log(api: httpx.Client, tenant: 
         fed(api, tenant)
         got(api, tenant_id=tenant, action="user.joined")
     assert [event["action"] for event in fed(api, tenant)["data"]][2:] == ["audit_log.viewed", "audit_log.searched"]
+
+
+@pytest.mark.parametrize(
+    ("query", "hours"),
+    [({"since": "90m"}, [1, 0]), ({"q": "since:90m"}, [1, 0]), ({"q": "who joined since 90m?"}, [1, 0]),
+     ({"q": "since:5h until:30min"}, [2, 1]), ({"q": "since:150m", "until": "30m"}, [2, 1]),
+     ({"q": "until:2026-01"}, []), ({}, [2, 1, 0])],
+)  # fmt: skip
+def test_what_occurred_within_the_times_that_are_asked_for_comes(
+    api: httpx.Client, tenant: str, query: dict[str, Any], hours: list[int]
+) -> None:
+    """Wherever they are named; also by what is logged late. The numbers go on all the same."""
+    now = datetime.now(UTC)
+    log(api, tenant, *[
+        {"occurred_at": (now - timedelta(hours=back)).isoformat(), "metadata": {"back": back}} for back in (2, 1, 0)
+    ])  # fmt: skip
+    *found, end = got(api, tenant_id=tenant, after=0, **query)
+    assert [m.data["metadata"]["back"] for m in found if m.data["action"] == "user.joined"] == hours
+    assert end.data["after"] >= 3
+
+
+def test_a_search_with_times_is_one_entry_whatever_answers_it(service: Service, api: httpx.Client, tenant: str) -> None:
+    """The list, its counts and what is new in it: as it was typed, and each by the same reading of it."""
+    log(api, tenant, {"metadata": {"note": "blue"}}, {})
+    typed: dict[str, Any] = {"q": "who has blue since 1h?", "since": "1d"}
+    with token(service, tenant, "u0") as admin:
+        page = admin.get("/api/audit-log", params=typed).json()
+        assert [event["seq"] for event in page["data"]] == [1]
+        assert page["understood"].pop("since") < page["data"][0]["occurred_at"]
+        assert page["understood"] == {"items": ["blue", "since 1h"], "ignored": ["who", "has"]}
+        assert admin.get("/api/audit-log/facets", params=typed).json()["total"]["count"] == 1
+        assert [m.id for m in got(admin, after=-1, **typed)[:-1]] == [1]
+        view = admin.post("/api/audit-log/views", json={"name": "Blue", "query": urlencode(typed)}).json()
+        assert admin.get(f"/api/audit-log?{view['query']}").json()["data"] == page["data"]
+    (entry,) = fed(api, tenant, action="audit_log.searched", actor_id="u0")["data"]
+    assert (entry["metadata"]["query"], entry["metadata"]["filters"]) == (typed["q"], {"since": "1d"})
 
 
 def test_a_service_that_is_to_stop_ends_its_streams(clusters: Callable[[int], Cluster], tenant: str) -> None:

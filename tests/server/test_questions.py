@@ -38,6 +38,8 @@ AND_MORE = re.compile(r"… and ([0-9]+) more\n\Z")
 BESIDE = re.search(r"^```text\n(after .+?)```", PAGE, re.MULTILINE | re.DOTALL)
 ROWS = re.findall(r"^\| (\w+) \| [^|]+ \| `([^|]+)` \| (`[^|]+`) \|$", PAGE, re.MULTILINE)
 
+TYPED = re.findall(r"^\| `([^|]+)` \| ([^|]+) \| ([0-9]{4}-[^|]+) \| ([0-9]+) \|$", PAGE, re.MULTILINE)
+
 
 def names(cell: str) -> set[str]:
     return set(re.findall(r"`([^`]+)`", cell))
@@ -101,6 +103,18 @@ def test_box_and_address_have_the_answer_that_is_printed(
     assert shown == "".join(lines[: len(lines) - int(more[1])] if more else lines)
 
 
+@pytest.mark.parametrize(("typed", "looked_for", "newest", "count"), TYPED)
+def test_a_question_that_is_typed_is_answered(
+    api: httpx.Client, typed: str, looked_for: str, newest: str, count: str
+) -> None:
+    """As the page has it; and what it says was looked for finds the same, and is what the answer tells."""
+    answer = api.get("/api/audit-log", params={"tenant_id": TENANT, "limit": "1000", "q": typed}).json()
+    events = without_looks(answer["data"])
+    assert (line(events[0]).replace("  ", " ").strip(), len(events)) == (newest, int(count))
+    assert " ".join(answer["understood"]["items"]) == looked_for
+    assert events == without_looks(found(api, TENANT, ("q", looked_for)))
+
+
 @pytest.mark.usefixtures("api")
 def test_the_command_finds_the_same(service: Service) -> None:
     box, _, printed = QUESTIONS[0]
@@ -144,4 +158,5 @@ def test_actions_that_no_catalog_knows_are_found_by_their_words(
 def test_everything_that_the_page_asks_is_tried() -> None:
     """The patterns above overlook nothing: an answer that they did not find would be checked by nobody."""
     assert len(QUESTIONS) + 1 == len(re.findall("^address .*[&=].*$", PAGE, re.MULTILINE)) == 18
+    assert len(TYPED) == len(re.findall(r"^\| `", PAGE, re.MULTILINE)) - 2 == 20
     assert len(ROWS) == len(re.findall(r"^\| [GOSN]\w+ \|", PAGE, re.MULTILINE)) - 1 == 23

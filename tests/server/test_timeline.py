@@ -227,6 +227,16 @@ def test_words_are_found_in_what_is_disclosed(api: httpx.Client, tenant: str) ->
     asked = ("sarah", "SAR chen", "floor", "48,212", "none")
     found = {q: [event["seq"] for event in listed(api, tenant, q=q)] for q in asked}
     assert found == {"sarah": [2, 1], "SAR chen": [1], "floor": [3], "48,212": [3], "none": []}
+    for asked_so in ("who is Sarah?", "Sarah's"):
+        assert [event["seq"] for event in listed(api, tenant, q=asked_so)] == [2, 1]
+    for q, understood in (
+        ("sarah", {"items": ["sarah"]}),
+        ("who is 'Sarah'? -\"the x\"", {"items": ["'Sarah'", '-"the x"'], "ignored": ["who", "is"]}),
+        ("on:2026-11-05", {"items": ["on:2026-11-05"], "since": "2026-11-05T00:00:00.000Z",
+                           "until": "2026-11-06T00:00:00.000Z"}),
+    ):  # fmt: skip
+        assert api.get(URL, params={"tenant_id": tenant, "q": q}).json()["understood"] == understood
+    assert "understood" not in api.get(URL, params={"tenant_id": tenant}).json()
     for q in ("", " ", "%00", "x" * 1001):
         body = problem(api.get(f"{URL}?tenant_id={tenant}&q={q}"), 422, "invalid_parameter")
         assert [error["parameter"] for error in body["errors"]] == ["q"]

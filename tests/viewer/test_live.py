@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import Locator, expect
@@ -49,6 +49,43 @@ def test_only_what_was_asked_for_appears(log: Log, site: Site, tenant: str) -> N
     site.log(tenant, actor={"type": "user", "id": "usr_9", "name": "Nora 9"})
     expect(log.rows()).to_have_count(4)
     expect(log.rows().first).to_contain_text("Nora 9")
+
+
+def test_a_search_that_names_a_time_is_followed_and_one_whose_time_is_over_is_not(
+    log: Log, site: Site, tenant: str
+) -> None:
+    """Nothing is asked that would be refused: the console is the host's. What is from before the time stays away."""
+    streams: list[str] = []
+    log.page.on("request", lambda asked: streams.append(asked.url) if "/live?" in asked.url else None)
+    log.search("nora until:yesterday")
+    expect(log.state("Paused: the time range has an end")).to_be_visible()
+    log.search("nora on:2026-11-05")
+    expect(log.state("Paused: the time range has an end")).to_be_visible()
+    assert streams == []
+    log.search("nora since:1h")
+    expect(log.rows()).to_have_count(3)
+    expect(log.state(LIVE)).to_be_visible()
+    earlier = datetime.now(UTC) - timedelta(hours=2)
+    site.log(tenant, actor={"type": "user", "id": "usr_8", "name": "Nora of before"}, occurred_at=earlier.isoformat())
+    site.log(tenant, actor={"type": "user", "id": "usr_9", "name": "Nora 9"})
+    expect(log.rows()).to_have_count(4)
+    expect(log.rows().first).to_contain_text("Nora 9")
+    assert len(streams) == 1
+
+
+def test_a_question_is_answered_and_what_was_looked_for_is_told(log: Log) -> None:
+    """Where nothing answers it, each part of it may be left out."""
+    log.search("what did Nora 2 do?")
+    expect(log.rows()).to_have_count(1)
+    read = log.root.get_by_text("Searched for: Nora 2", exact=True)
+    expect(read).to_be_visible()
+    log.search("who is Nora 7?")
+    expect(log.root.get_by_role("heading", name="No events found")).to_be_visible()
+    expect(log.root.get_by_role("group", name="Search again without").get_by_role("button")).to_have_text(["Nora", "7"])
+    log.root.get_by_role("button", name="Search again without 7", exact=True).click()
+    expect(log.rows()).to_have_count(3)
+    expect(log.box).to_have_value("Nora")
+    expect(log.root.get_by_text("Searched for")).to_have_count(0)
 
 
 def test_an_event_that_is_dated_back_appears_in_its_place(log: Log, site: Site, tenant: str) -> None:

@@ -77,6 +77,16 @@ export interface Page {
   next_cursor: string | null;
   prev_cursor: string | null;
   partial?: boolean;
+  understood?: Understood;
+}
+
+/** How the search box was read. */
+export interface Understood {
+  /** What is looked for, as it was written. */
+  items: string[];
+  /** Words that count for nothing. */
+  ignored?: string[];
+  until?: string;
 }
 
 export interface Neighbours {

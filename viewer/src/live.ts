@@ -22,7 +22,7 @@ const PATIENCE = [1000, 2000, 5000, 10_000, 30_000];
 
 /** Follows what is logged, by docs/feed.md "The live tail", until the signal; interruptions lose nothing. */
 export async function follow(api: Api, query: Query, to: Following, signal: AbortSignal): Promise<void> {
-  const parameters = [...query.within('', ''), ['sealed', 'true'] as const];
+  const parameters = [...query, ['sealed', 'true'] as const];
   let after = LATEST;
   let failures = 0;
   while (!signal.aborted) {

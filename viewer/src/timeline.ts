@@ -1,6 +1,6 @@
 import type { Api } from './api';
 import { Observable } from './cell';
-import type { AuditEvent, Page } from './event';
+import type { AuditEvent, Page, Understood } from './event';
 import { first } from './layout';
 import { follow } from './live';
 import { Problem } from './problem';
@@ -43,6 +43,10 @@ export class Timeline extends Observable {
   /** What the problem hindered: the first page, an older one, or what is new. */
   failed: 'load' | 'more' | 'live' | null = null;
   liveness: Liveness = 'off';
+  /** Nothing new comes, as the query has an end. */
+  isOver = false;
+  /** How the search box of the query was read, whose rows these are. */
+  understood: Understood | null = null;
   /** The service's time was up before the page was full: more is found by going on. */
   partial = false;
   /** Another number whenever rows changed otherwise than by older ones being added at the end. */
@@ -91,9 +95,11 @@ export class Timeline extends Observable {
       this.#shown = `${query}`;
       this.#newest = page.prev_cursor;
       this.#append(page);
+      this.understood = page.understood ?? null;
+      this.isOver = query.until !== '' || Date.parse(page.understood?.until ?? '') <= Date.now();
       this.loading = false;
       this.changed();
-      if (!query.until) this.#follow(query, signal);
+      if (!this.isOver) this.#follow(query, signal);
     } catch (error) {
       if (signal.aborted) return;
       // Rows that are not what is asked for must not look like the answer.
@@ -165,7 +171,8 @@ export class Timeline extends Observable {
     this.#fresh.clear();
     this.#late = [];
     this.#next = this.#newest = this.#shown = null;
-    this.partial = false;
+    this.understood = null;
+    this.partial = this.isOver = false;
     this.revision++;
   }
 
@@ -232,8 +239,7 @@ export class Timeline extends Observable {
       },
       ended: (problem: Problem) => {
         turn('off');
-        // A search that names times of its own has no live stream; nothing is wrong with it.
-        if (!signal.aborted && problem.status !== 422) this.#fail('live', problem);
+        if (!signal.aborted) this.#fail('live', problem);
       },
     };
     void follow(this.api, query, to, signal);

@@ -30,7 +30,12 @@ interface Asked {
 /** A service that answers when the test says so, and whose live streams the test writes. */
 class Service {
   asked: Asked[] = [];
-  streams: { after: string; log(event: AuditEvent): void; end(reason?: string): void }[] = [];
+  streams: {
+    after: string;
+    parameters: Record<string, string>;
+    log(event: AuditEvent): void;
+    end(reason?: string): void;
+  }[] = [];
   refusal: Problem | null = null;
 
   api = {
@@ -48,8 +53,10 @@ class Service {
       const writer = body.writable.getWriter();
       const write = (text: string) => void writer.write(new TextEncoder().encode(text)).catch(() => {});
       signal.addEventListener('abort', () => void writer.abort().catch(() => {}));
+      const asked = Object.fromEntries(parameters);
       this.streams.push({
-        after: Object.fromEntries(parameters).after ?? '',
+        after: asked.after ?? '',
+        parameters: asked,
         log: (one) => write(`id: ${one.seq}\nevent: logged\ndata: ${JSON.stringify(one)}\n\n`),
         end: (reason) => {
           if (reason) write(`event: end\ndata: ${JSON.stringify({ reason })}\n\n`);
@@ -284,12 +291,42 @@ describe('Timeline', () => {
     expect([timeline.liveness, timeline.problem, service.streams.length]).toEqual(['on', null, 2]);
   });
 
-  it('takes it for no problem that a search with times has no live stream', async () => {
-    service.refusal = new Problem(422, 'invalid_parameter', 'q must name no time here');
-    void timeline.load(Query.parse('q=on:2026-11-05'));
-    service.last.answer(page([1]));
+  it('follows a search that names times, wherever it does', async () => {
+    const query = Query.parse('q=since:7d until:2026-11-22&since=30d');
+    await loaded(
+      page([1], null, {
+        understood: { items: ['since:7d', 'until:2026-11-22'], until: '2026-11-22T00:00:00.000Z' },
+      }),
+      query,
+    );
+    expect([timeline.liveness, timeline.isOver]).toEqual(['on', false]);
+    expect(service.stream.parameters).toMatchObject(Object.fromEntries(query));
+  });
+
+  it.each([
+    ['q=on:2026-11-05', '2026-11-06T00:00:00.000Z'],
+    ['until=2026-11-06', undefined],
+    ['until=2026-11-06&q=a', undefined],
+  ])('asks for nothing new where the time is over: %s', async (query, until) => {
+    await loaded(
+      page([1], null, { understood: { items: ['a'], ...(until && { until }) } }),
+      Query.parse(query),
+    );
+    expect([timeline.liveness, timeline.isOver, service.streams.length]).toEqual(['off', true, 0]);
+    await loaded(page([1]));
+    expect([timeline.liveness, timeline.isOver, timeline.understood]).toEqual(['on', false, null]);
+  });
+
+  it('knows of its rows how their search was read, and of no others', async () => {
+    await loaded(
+      page([1], null, { understood: { items: ['sam'], ignored: ['who'] } }),
+      Query.parse('q=who sam'),
+    );
+    expect(timeline.understood).toEqual({ items: ['sam'], ignored: ['who'] });
+    void timeline.load(Query.parse('q=tom'));
+    service.last.fail(new Problem(503, 'unavailable', ''));
     await pass();
-    expect([timeline.liveness, timeline.problem]).toEqual(['off', null]);
+    expect(timeline.understood).toBeNull();
   });
 
   it('waits as long as the service says', async () => {

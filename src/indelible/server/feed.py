@@ -18,7 +18,9 @@ from indelible.server.responses import json_response
 from indelible.server.service import admitted
 from indelible.server.wire import LoggedEvent
 from indelible.store.feed import START, Numbered, feed
+from indelible.store.filter import Filter
 from indelible.store.finding import HiddenPart
+from indelible.store.sealing import Record
 from indelible.store.tenants import ledgers, size_of
 
 __all__ = ["FeedPage", "Tail", "feed_page", "record_following", "while_connected"]
@@ -89,9 +91,9 @@ class Tail:
         caller = await admit_again(self._request)
         service, _ = admitted(self._request)
         view = caller.view(self._chosen.tenant)
-        conditions = self._chosen.where.conditions
+        where = self._chosen.where
         try:
-            page = await feed(service.reading, view, conditions, service.catalog, after=self.place, limit=limit)
+            page = await feed(service.reading, view, where.conditions, service.catalog, after=self.place, limit=limit)
         except HiddenPart as error:
             raise refused(self._request, view.tenant, hidden_part(error)) from None
         self.place, self.size = page.after, page.size
@@ -100,7 +102,15 @@ class Tail:
             found = await ledgers(service.control, tenant=view.tenant)
             if self.place >= (size := found[0].size if found else 0) and self.place > START:
                 raise _ahead(self.place, size)
-        return page.events
+        return [event for event in page.events if _is_within(where, event.record)]
+
+
+def _is_within(where: Filter, record: Record) -> bool:
+    """When it occurred; of an altered entry that is not known."""
+    at = record.event.occurred_at
+    return "entry" in record.altered or (
+        at is not None and (where.since is None or where.since <= at) and (where.until is None or at < where.until)
+    )
 
 
 async def record_following(request: _Request, chosen: FilterQuery) -> None:

@@ -44,11 +44,9 @@ LAST_EVENT_ID = Parameter(
     {"type": "string", "pattern": f"^({START}|[0-9]{{1,16}})$"},
 )
 
-# It goes by number: a span of time would be one of the timeline's.
-_CHOOSING: Final = tuple(p for p in FILTER_PARAMETERS if p not in (SINCE, UNTIL))
-
-FEED: Final = (*_CHOOSING, AFTER, LIMIT, WAIT)
-LIVE: Final = (*_CHOOSING, LIVE_AFTER, SECONDS, SEALED)
+# It goes by number: a span of time would be one of the timeline's, beside whose pages the live tail stands.
+FEED: Final = (*(p for p in FILTER_PARAMETERS if p not in (SINCE, UNTIL)), AFTER, LIMIT, WAIT)
+LIVE: Final = (*FILTER_PARAMETERS, LIVE_AFTER, SECONDS, SEALED)
 
 _NUMBER = re.compile(rf"{START}|[0-9]{{1,16}}")
 
@@ -66,11 +64,11 @@ class FeedQuery:
     def parse(cls, given: Given, catalog: Catalog, *, bound: str | None = None) -> "FeedQuery":
         """`bound` is the tenant of whoever is bound to one. Raises `Problem` 422."""
         reader = Reader(given, FEED, bound)
+        chosen = FilterQuery.read(reader, now=datetime.now(UTC), catalog=catalog)
+        if chosen.where.since is not None or chosen.where.until is not None:
+            reader.wrong("q", "must name no time here: the feed goes by number, from after on")
         query = cls(
-            _chosen(reader, catalog),
-            _after(reader, AFTER.name, reader.single(AFTER.name), START),
-            reader.limit(),
-            _seconds(reader, WAIT),
+            chosen, _after(reader, AFTER.name, reader.single(AFTER.name), START), reader.limit(), _seconds(reader, WAIT)
         )
         reader.finish()
         return query
@@ -89,7 +87,7 @@ class LiveQuery:
     ) -> "LiveQuery":
         """Raises `Problem` 422."""
         reader = Reader(given, LIVE, bound)
-        chosen = _chosen(reader, catalog)
+        chosen = FilterQuery.read(reader, now=datetime.now(UTC), catalog=catalog)
         after = _after(reader, AFTER.name, reader.single(AFTER.name), _LATEST)
         # Empty is what somebody has who has had nothing yet (HTML section 9.2.3).
         if last_event_id:
@@ -97,13 +95,6 @@ class LiveQuery:
         query = cls(chosen, after, _seconds(reader, SECONDS), reader.flag(SEALED.name))
         reader.finish()
         return query
-
-
-def _chosen(reader: Reader, catalog: Catalog) -> FilterQuery:
-    chosen = FilterQuery.read(reader, now=datetime.now(UTC), catalog=catalog)
-    if chosen.where.since is not None or chosen.where.until is not None:
-        reader.wrong("q", "must name no time here: the feed goes by number, from after on")
-    return chosen
 
 
 def _after(reader: Reader, name: str, value: str | None, default: After) -> After:

@@ -50,7 +50,6 @@ _ASKED: Final = {
 """What other APIs call a parameter: how it goes here, the parameter first; `{}` is where a minus goes, if any."""
 
 OPERATORS: Final = {
-    "AND": "all words have to be there anyway; leave it out",
     "NOT": "write a minus right before what is not to be there, -word",
     "OR": "words have no alternatives, but qualifiers do: actor:sarah,tom",
 }

@@ -51,6 +51,8 @@ class FilterQuery:
     """`q` as it was given."""
     filters: Mapping[str, str | Sequence[str]]
     """The others that choose events, as they were given, under their own names."""
+    search: Search | None = None
+    """How `q` was understood."""
 
     @classmethod
     def parse(cls, given: Given, *, now: datetime, catalog: Catalog, bound: str | None = None) -> Self:
@@ -96,7 +98,7 @@ class FilterQuery:
         if (count := sum(counts.values())) > MAX_VALUES:
             most = max(counts, key=lambda name: counts[name])
             reader.wrong(most, f"has too many values: all filters together have {count}, of at most {MAX_VALUES}")
-        return cls(reader.tenant(), Filter(since, until, tuple(conditions)), words, filters)
+        return cls(reader.tenant(), Filter(since, until, tuple(conditions)), words, filters, found)
 
 
 def _filter(name: str) -> Parameter | None:

@@ -12,13 +12,15 @@ from litestar import Request, Response, get
 from litestar.datastructures import State
 
 from indelible.event import Target
+from indelible.ledger.entry import millis
 from indelible.server.cursors import Cursor, Cursors
 from indelible.server.parameters import Given
 from indelible.server.problems import ErrorDetail, Problem
 from indelible.server.query import EventQuery, FilterQuery, TimelineQuery
 from indelible.server.responses import json_response
+from indelible.server.search_box import Search
 from indelible.server.service import admitted
-from indelible.server.wire import SealedEvent, Timeline, shown
+from indelible.server.wire import SealedEvent, Timeline, Understood, shown
 from indelible.store import read
 from indelible.store.finding import HiddenPart, Page, find
 
@@ -54,8 +56,16 @@ async def timeline(request: _Request) -> Response[bytes]:
             cursors.write(older, view.tenant) if older else None,
             cursors.write(later, view.tenant) if later else None,
             page.cut,
+            _understood(query.chosen.search),
         )
     )
+
+
+def _understood(search: Search | None) -> Understood | None:
+    if search is None:
+        return None
+    since, until = (None if at is None else millis(at) for at in (search.since, search.until))
+    return Understood([*search.items], [*search.ignored], since, until)
 
 
 def _cursors_of(query: TimelineQuery, page: Page) -> tuple[Cursor | None, Cursor | None]:

@@ -4,28 +4,29 @@ docs/search.md is the page about it.
 """
 
 import re
-import string
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 from typing import Final, Literal, cast
 
 from indelible.catalog import Catalog
+from indelible.server.asked import counted, dated
 from indelible.server.conditions import condition, fault
 from indelible.server.moments import day, moment, written
 from indelible.server.parameters import MAX_QUERY, MAX_WORD, named
 from indelible.server.qualifiers import NAMES, OPERATORS, OUTCOMES, QUALIFIERS, own_name
-from indelible.server.search_items import BadSearch, Item, Value, items
+from indelible.server.search_items import BadSearch, Item, Value, bare, items, unmarked
 from indelible.store.filter import Changed, Condition, Term
 from indelible.store.words import tokens
 
 __all__ = ["QUALIFIERS", "BadSearch", "Search", "search"]
 
-_PUNCTUATION: Final = string.punctuation + "“”‘’„«»…–—"
-_ADDRESS = re.compile(r"[0-9a-f:.]*:[0-9a-f:.]*:[0-9a-f:.]*", re.IGNORECASE)
 _TIME_ALONE = re.compile(r"([0-9]{1,2})(:[0-9]{2}(?::[0-9]{2})?)(Z|[+-][0-9]{2}:[0-9]{2})?", re.IGNORECASE)
 _GROUPED = re.compile(r"(?<![\w,.])[0-9]{1,3}(?:,[0-9]{3})+(?!\w|,\w)")
 """A number as sentences show it; logged it has no commas."""
+_LOGGED: Final = {"on": "true", "off": "false"}
+"""Likewise what was switched."""
 
 _Of = Literal["actor", "target"]
 _Bound = Literal["since", "until"]
@@ -38,6 +39,10 @@ class Search:
     until: datetime | None = None
     values: int = 0
     """How many words, phrases and values of qualifiers there are."""
+    items: tuple[str, ...] = ()
+    """What it looks for, as it was written."""
+    ignored: tuple[str, ...] = ()
+    """What counts for nothing, likewise: see `server.asked`."""
 
 
 def search(text: str, *, now: datetime, catalog: Catalog) -> Search:
@@ -50,9 +55,10 @@ def search(text: str, *, now: datetime, catalog: Catalog) -> Search:
     found = items(text)
     for item, following in pairwise(found):
         _refuse_time_alone(item, following, now)
-    for item in found:
+    looked_for, ignored = counted(dated(found, now))
+    for item in looked_for:
         reading.take(item)
-    return reading.search()
+    return replace(reading.search(), items=_as_written(looked_for), ignored=_as_written(ignored))
 
 
 class _Reading:
@@ -103,10 +109,13 @@ class _Reading:
         text = value.text
         if not value.quoted:
             _refuse_other_syntax(value)
-            text = _GROUPED.sub(lambda number: number[0].replace(",", ""), _trimmed(text))
+            text = _GROUPED.sub(lambda number: number[0].replace(",", ""), bare(text))
         if tokens(text):
             self._count += 1
-            term = Term((_sound(replace(value, text=text)),), phrase=value.quoted, excluded=item.excluded)
+            texts = [_sound(replace(value, text=text))]
+            if not value.quoted and (logged := _LOGGED.get(text.lower())):
+                texts.append(logged)
+            term = Term(tuple(texts), phrase=value.quoted, excluded=item.excluded)
             self._conditions[term] = None
 
     def _time(self, name: str, item: Item) -> None:
@@ -138,7 +147,7 @@ def _refuse_time_alone(item: Item, following: Item, now: datetime) -> None:
     if name not in ("since", "until", "on") or following.name is not None:
         return
     (word,) = following.values
-    time = None if word.quoted else _TIME_ALONE.fullmatch(_trimmed(word.text))
+    time = None if word.quoted else _TIME_ALONE.fullmatch(bare(word.text))
     if time is None:
         return
     try:
@@ -171,7 +180,7 @@ def _refuse_other_syntax(word: Value) -> None:
 
 def _without_star(text: str) -> str:
     begins = text.partition("*")[0] or text.replace("*", "")
-    begins = _trimmed(begins)[:MAX_WORD]
+    begins = bare(begins)[:MAX_WORD]
     instead = f"write {begins}" if tokens(begins) else "leave it out"
     action = f", or action:{text} for actions" if re.fullmatch(r"[\w*]+(?:\.[\w*]+)+", text) else ""
     return f"a word finds what begins with it anyway; {instead}{action[:MAX_WORD]}"
@@ -210,6 +219,5 @@ def _only(item: Item, why: str) -> Value:
     return first
 
 
-def _trimmed(word: str) -> str:
-    """Without the punctuation around it, but for what an IPv6 address begins with."""
-    return word.rstrip(_PUNCTUATION) if _ADDRESS.match(word) else word.strip(_PUNCTUATION)
+def _as_written(items: Sequence[Item]) -> tuple[str, ...]:
+    return tuple(unmarked(item) for item in items if item.name or tokens(item.values[0].text))

@@ -1,21 +1,27 @@
 """What is written in the search box, taken apart. The grammar is in search_box.lark."""
 
+import re
+import string
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from typing import Any, Final, cast
 
-from lark import Lark, Token, Transformer
+from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken, VisitError
+from lark.tree import Meta
 
 from indelible.server.conditions import did_you_mean
 from indelible.server.parameters import MAX_WORD
 from indelible.server.qualifiers import NAMES, QUALIFIERS, likely_qualifier
 
-__all__ = ["BadSearch", "Item", "Value", "items"]
+__all__ = ["BadSearch", "Item", "Value", "bare", "items", "unmarked"]
 
 _QUOTES: Final = '"“”„'
+_PUNCTUATION: Final = string.punctuation + "“”‘’„«»…–—"
+_ADDRESS = re.compile(r"[0-9a-f:.]*:[0-9a-f:.]*:[0-9a-f:.]*", re.IGNORECASE)
+_OF = re.compile("['’]s$", re.IGNORECASE)
 
 
 class BadSearch(ValueError):
@@ -44,6 +50,8 @@ class Item:
     position: int
     name: str | None = None
     excluded: bool = False
+    written: str = ""
+    """All of it, as it stands in the text."""
 
 
 def items(text: str) -> list[Item]:
@@ -55,7 +63,7 @@ def items(text: str) -> list[Item]:
         raise BadSearch(1, "there is nothing to look for; write a word")
     try:
         tree = _grammar().parse(body)
-        return _Items(start).transform(tree)
+        return _Items(body, start).transform(tree)
     except VisitError as error:
         raise error.orig_exc from None
     except UnexpectedInput as error:
@@ -63,24 +71,36 @@ def items(text: str) -> list[Item]:
         raise BadSearch(start + place, detail) from None
 
 
-class _Items(Transformer[Token, list[Item]]):
-    """From the parser's tree to items; `start` characters before it were left out."""
+def bare(word: str) -> str:
+    """Without the punctuation around it, but for what an IPv6 address begins with; and whose it is, not that it is."""
+    return word.rstrip(_PUNCTUATION) if _ADDRESS.match(word) else _OF.sub("", word.strip(_PUNCTUATION))
 
-    def __init__(self, start: int) -> None:
+
+def unmarked(item: Item) -> str:
+    """As it was written; a word without what ends a sentence."""
+    return item.written if item.name or item.values[0].quoted else item.written.rstrip("?!.,;")
+
+
+class _Items(Transformer[Token, list[Item]]):
+    """From the parser's tree of `text` to items; `start` characters before it were left out."""
+
+    def __init__(self, text: str, start: int) -> None:
         super().__init__()
+        self._text = text
         self._start = start
 
     def start(self, items: list[Item]) -> list[Item]:
         return items
 
-    def item(self, parts: list[Any]) -> Item:
+    @v_args(meta=True)
+    def item(self, meta: Meta, parts: list[Any]) -> Item:
         minus, what = parts
         if isinstance(what, Token):
             if what.type == "UNKNOWN":
                 raise BadSearch(self._place(what), _unknown(what))
             what = Item([self._value(what)], self._place(what))
         found = cast("Item", what)
-        return found if minus is None else replace(found, excluded=True)
+        return replace(found, excluded=minus is not None, written=self._text[meta.start_pos : meta.end_pos])
 
     def qualifier(self, parts: list[Any]) -> Item:
         name, *values = parts
@@ -106,7 +126,7 @@ def _grammar() -> Lark:
     source = resources.files("indelible.server").joinpath("search_box.lark").read_text("utf-8")
     # The longest first, as target would do for target_id.
     names = "|".join(sorted(NAMES, key=len, reverse=True))
-    return Lark(source.replace("%NAMES%", names), parser="lalr", lexer="contextual", maybe_placeholders=True)
+    return Lark(source.replace("%NAMES%", names), parser="lalr", lexer="contextual", propagate_positions=True)
 
 
 def _misread(error: UnexpectedInput, text: str) -> tuple[int, str]:

@@ -129,6 +129,15 @@ def shown(record: Record, catalog: Catalog, *, sealed: bool) -> LoggedEvent:
     return (SealedEvent if sealed else LoggedEvent).of(record, catalog)
 
 
+class Understood(Struct, omit_defaults=True):
+    """How the search box was read."""
+
+    items: Annotated[list[str], Meta(description="What is looked for, as it was written: words, phrases, qualifiers")]
+    ignored: Annotated[list[str], Meta(description="Words that count for nothing, as only a question needs them")] = []
+    since: Annotated[Time | None, Meta(description="The time that it names")] = None
+    until: Annotated[Time | None, Meta(description="Likewise")] = None
+
+
 class Timeline(Struct, omit_defaults=True):
     data: list[LoggedEvent]
     next_cursor: Annotated[str | None, Meta(description="For the next, older page; null where there is none")]
@@ -139,6 +148,7 @@ class Timeline(Struct, omit_defaults=True):
     partial: Annotated[
         bool, Meta(description="The time was up before the page was full: go on with the same cursor as otherwise")
     ] = False
+    understood: Annotated[Understood | None, Meta(description="Where there is a q")] = None
 
 
 def sentence(record: Record, catalog: Catalog) -> str:

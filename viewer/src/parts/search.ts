@@ -68,7 +68,14 @@ export class Search extends Part {
       ${isOpen ? this.#listbox() : nothing}
       ${this.#help.isOpen ? this.#examples() : nothing}
     </div>
-    ${wrong}`;
+    ${wrong}${this.#read()}`;
+  }
+
+  /** What was looked for, where that is not all that was written. */
+  #read() {
+    const { items, ignored } = this.viewer.timeline.understood ?? { items: [] };
+    if (!ignored) return nothing;
+    return html`<p class="search-read muted">${this.t.search.read(items.join(' '))}</p>`;
   }
 
   #listbox() {

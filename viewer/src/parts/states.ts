@@ -1,8 +1,7 @@
 import { html, nothing, type TemplateResult } from 'lit';
-import { empty, search } from '../icons';
+import { close, empty, search } from '../icons';
 import { fieldLabel } from '../labels';
 import { Query } from '../query';
-import { rangeLabel } from '../range';
 import type { Viewer } from '../viewer';
 
 /** What stands where there are no rows. */
@@ -46,26 +45,45 @@ function emptyLog(viewer: Viewer): TemplateResult {
 }
 
 function nothingFound(viewer: Viewer): TemplateResult {
-  const { query, texts, when } = viewer;
-  const { states, range } = texts.value;
+  const { query, texts, timeline } = viewer;
+  const { states } = texts.value;
   const { q, since, until, terms } = query.value;
   const ask = (other: Query) => () => {
     query.value = other;
   };
-  const asked = terms.map((term) => ({
-    label: (term.not ? states.without : String)(fieldLabel(texts.value, term.name)),
-    value: viewer.label(term),
-  }));
-  if (q) asked.unshift({ label: states.words, value: q });
-  if (since || until) asked.push({ label: states.time, value: rangeLabel(since, until, range, when.value) });
+  const items = timeline.understood?.items ?? [q].filter(Boolean);
+  const asked = [
+    ...items.map((item, at) => ({
+      what: item,
+      rest: query.value.searching(items.toSpliced(at, 1).join(' ')),
+    })),
+    ...terms.map((term) => ({
+      what: `${(term.not ? states.without : String)(fieldLabel(texts.value, term.name))}: ${viewer.label(term)}`,
+      rest: query.value.only(terms.filter((other) => other !== term)),
+    })),
+  ];
   const isTimed = (since || until) && (q || terms.length > 0);
   return html`<div class="state" part="empty">
     <span class="state-icon">${search}</span>
     <div class="state-words">
       <h2 class="heading">${states.nothing}</h2>
       <p class="muted">${states.nothingHint}</p>
-      <dl class="state-asked">${asked.map(({ label, value }) => html`<div><dt>${label}</dt><dd>${value}</dd></div>`)}</dl>
     </div>
+    ${
+      asked.length > 1
+        ? html`<div class="state-asked" role="group" aria-label=${states.leaveOut}>
+            <span class="muted">${states.leaveOut}</span>
+            ${asked.map(
+              ({
+                what,
+                rest,
+              }) => html`<button type="button" class="button" aria-label=${states.searchWithout(what)} @click=${ask(rest)}>
+              <span class="state-what">${what}</span>${close}
+            </button>`,
+            )}
+          </div>`
+        : nothing
+    }
     <div class="state-actions">
       <button type="button" class="button primary" @click=${ask(Query.ALL)}>${states.clear}</button>
       ${isTimed ? html`<button type="button" class="button" @click=${ask(query.value.within('', ''))}>${states.allTime}</button>` : nothing}

@@ -15,8 +15,8 @@ export class Status extends Part {
 
   override render() {
     const { viewer, t } = this;
-    const { liveness } = viewer.timeline;
-    const state = liveness === 'off' && viewer.query.value.until ? 'ended' : liveness;
+    const { liveness, isOver } = viewer.timeline;
+    const state = liveness === 'off' && isOver ? 'ended' : liveness;
     return html`<footer class="status" part="status">
       <span class="status-live ${state}" part="live"><span class="status-dot"></span>${t.status.live[state]}</span>
       ${this.#zone()}
