@@ -169,3 +169,48 @@ def test_a_sign_in_link_is_only_ever_an_address(site: Site, visitor: Visitor, li
     log = visitor.open(site.page(site.element(TENANT, token="x.y.z", sign_in=link)), clock=True)
     nobody_renews(log)
     expect(log.root.get_by_role("link", name="Sign in again")).to_have_count(0)
+
+
+# As in Safari, where a button that is pressed does not take the focus: what is around it does.
+SAFARI = """<script>addEventListener('mousedown', (event) => {
+  if (!event.composedPath().some(({ localName }) => localName === 'button')) return;
+  event.preventDefault();
+  document.querySelector('main').focus();
+}, true);</script>"""
+
+
+@pytest.mark.parametrize("head", ["", SAFARI], ids=["as it is", "as in Safari"])
+def test_what_is_open_stays_so_where_the_page_takes_the_focus(site: Site, visitor: Visitor, head: str) -> None:
+    """Pages that move the focus to their content have it in something like <main tabindex="-1">."""
+    log = visitor.open(site.page(f'<main tabindex="-1">{site.element(TENANT)}</main>', head=head))
+    expect(log.rows().first).to_be_visible()
+    log.range.click()
+    popup = log.root.get_by_role("dialog", name="Time range")
+    popup.get_by_role("heading").click()
+    expect(popup).to_be_visible()
+    popup.get_by_role("button", name="Last 30 days").click()
+    expect(log.range).to_contain_text("Last 30 days")
+    items = log.menu()
+    expect(items.first).to_be_visible()
+    log.root.get_by_role("button", name="More", exact=True).click()
+    expect(items).to_have_count(0)
+    log.menu().filter(has_text="Proof and evidence").click()
+    expect(log.root.get_by_role("dialog", name="Proof and evidence")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("color", "scheme"),
+    [
+        ("rgb(230, 230, 240)", "dark"),
+        ("#222", "light"),
+        ("oklch(0.95 0.01 260)", "dark"),
+        ("oklch(0.3 0.02 260)", "light"),
+        ("lab(90 2 3)", "dark"),
+        ("color(display-p3 0.9 0.9 0.9)", "dark"),
+        ("color-mix(in srgb, black 90%, white)", "light"),
+    ],
+)
+def test_light_text_around_it_means_a_dark_page(site: Site, visitor: Visitor, color: str, scheme: str) -> None:
+    """However the colour is written: browsers keep the space that it was given in."""
+    log = visitor.open(site.page(site.element(TENANT), head=f"<style>body {{ color: {color} }}</style>"))
+    expect(log.root).to_have_css("color-scheme", scheme)

@@ -121,8 +121,9 @@ export class AuditLog extends LitElement {
   protected override render() {
     const viewer = this.#viewer;
     if (!viewer) return nothing;
-    const { texts, when } = viewer;
-    return html`<section class="root" part="root" lang=${when.value.locale} dir=${direction(when.value.locale)} aria-label=${texts.value.title}>
+    const { texts, when, timeline } = viewer;
+    const isBroken = timeline.problem !== null && timeline.rows.length === 0;
+    return html`<section class=${isBroken ? 'root broken' : 'root'} part="root" lang=${when.value.locale} dir=${direction(when.value.locale)} aria-label=${texts.value.title}>
       <header class="header" part="header">
         <div class="toolbar" part="toolbar">
           <audit-log-search .viewer=${viewer}></audit-log-search>
@@ -178,7 +179,7 @@ export class AuditLog extends LitElement {
       viewer.open.listen(() => this.#placed()),
       viewer.about.listen(() => void this.#speak()),
       viewer.zone.listen(() => void this.#speak()),
-      ...[viewer.texts, viewer.when, viewer.announcements].map((one) => one.listen(update)),
+      ...[viewer.texts, viewer.when, viewer.timeline, viewer.announcements].map((one) => one.listen(update)),
     ];
     this.#renewLater();
     this.#load(viewer);
@@ -284,9 +285,13 @@ export class AuditLog extends LitElement {
   }
 }
 
+/** Of a color as browsers compute it: `rgb(…)`, or in the space that it was given in: `oklch(…)`, `lab(…)`, `color(srgb …)`. */
 function isLight(color: string): boolean {
-  const [red = 0, green = 0, blue = 0] = color.match(/[\d.]+/g)?.map(Number) ?? [];
-  return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 140;
+  const [first = 0, second = 0, third = 0] = color.match(/(?<![a-z\d])[\d.]+(?:e-\d+)?/g)?.map(Number) ?? [];
+  if (/^ok/.test(color)) return first > 0.6;
+  if (/^l/.test(color)) return first > 58;
+  const light = 0.2126 * first + 0.7152 * second + 0.0722 * third;
+  return light > (color.startsWith('color(') ? 0.55 : 140);
 }
 
 function direction(locale: string): 'ltr' | 'rtl' {

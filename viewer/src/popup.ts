@@ -3,6 +3,8 @@ import type { LitElement, ReactiveController } from 'lit';
 /** What opens below a button of its host: open or not; closed by Escape, and by whoever clicks or goes elsewhere. */
 export class Popup implements ReactiveController {
   #isOpen = false;
+  /** The last that somebody did was to press within, rather than a key. */
+  #isPress = false;
 
   constructor(
     private readonly host: LitElement,
@@ -33,19 +35,27 @@ export class Popup implements ReactiveController {
 
   hostConnected(): void {
     this.host.addEventListener('focusout', this.#left);
+    this.host.addEventListener('keydown', this.#keyed);
   }
 
   hostDisconnected(): void {
     this.host.removeEventListener('focusout', this.#left);
+    this.host.removeEventListener('keydown', this.#keyed);
     this.close();
   }
 
   #pressed = (event: Event) => {
-    if (!event.composedPath().includes(this.host)) this.close();
+    this.#isPress = event.composedPath().includes(this.host);
+    if (!this.#isPress) this.close();
   };
 
-  // Nothing is focused next where somebody clicked on what takes no focus: that is `#pressed`'s to judge.
+  #keyed = () => {
+    this.#isPress = false;
+  };
+
+  // A press on what takes no focus (in Safari, a button) gives it to what the page has around it, or to nothing: presses
+  // are `#pressed`'s to judge.
   #left = ({ relatedTarget }: FocusEvent) => {
-    if (relatedTarget instanceof Node && !this.host.contains(relatedTarget)) this.close();
+    if (!this.#isPress && relatedTarget instanceof Node && !this.host.contains(relatedTarget)) this.close();
   };
 }

@@ -1,3 +1,5 @@
+import { wallOf } from './zone';
+
 /** Times as whoever looks reads them: in their language and in the zone they chose. */
 export class When {
   readonly #formats = new Map<string, Intl.DateTimeFormat>();
@@ -15,9 +17,7 @@ export class When {
 
   /** "2026-11-21": the day in the zone, by which rows are grouped. */
   day(at: string): string {
-    return this.#format('day', { year: 'numeric', month: '2-digit', day: '2-digit' }, 'en-CA').format(
-      new Date(at),
-    );
+    return new Date(wallOf(Date.parse(at), this.zone)).toISOString().slice(0, 10);
   }
 
   /** "Saturday, 21 November 2026" */
@@ -58,10 +58,10 @@ export class When {
     return null;
   }
 
-  #format(name: string, options: Intl.DateTimeFormatOptions, locale = this.locale): Intl.DateTimeFormat {
+  #format(name: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
     let found = this.#formats.get(name);
     if (!found) {
-      found = new Intl.DateTimeFormat(locale, { timeZone: this.zone, ...options });
+      found = new Intl.DateTimeFormat(this.locale, { timeZone: this.zone, ...options });
       this.#formats.set(name, found);
     }
     return found;

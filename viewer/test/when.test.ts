@@ -18,3 +18,11 @@ describe('ago', () => {
     expect(ago('2026-11-14T11:00:00Z')).toBeNull();
   });
 });
+
+describe('day', () => {
+  it("is written the same whatever a browser takes for a country's way, and is the zone's", () => {
+    expect(new When('en', 'UTC').day('2026-11-21T23:30:00.123456Z')).toBe('2026-11-21');
+    expect(new When('ar', 'Europe/Berlin').day('2026-11-21T23:30:00.123456Z')).toBe('2026-11-22');
+    expect(new When('de', 'America/Los_Angeles').day('2026-01-01T07:59:59Z')).toBe('2025-12-31');
+  });
+});

@@ -52,7 +52,7 @@ export class FacetsPart extends Part {
     };
     return html`${this.#narrow ? html`<div class="facets-backdrop" @click=${this.#close}></div>` : nothing}
       <section class=${classMap(classes)} part="facets" aria-label=${t.label} aria-busy=${loading}
-        role=${this.#narrow ? 'dialog' : 'region'} @keydown=${this.#key} @focusout=${this.#left}>
+        role=${this.#narrow ? 'dialog' : 'region'} tabindex=${this.#narrow ? -1 : nothing} @keydown=${this.#key} @focusout=${this.#left}>
         ${
           this.#narrow
             ? html`<div class="facets-head"><h2 class="heading">${t.label}</h2>

@@ -233,7 +233,8 @@ export class List extends Part {
     const scroller = this.#scroller;
     if (!scroller || !this.#anchor) return;
     const aim = this.#aim;
-    if (Math.abs(aim - scroller.scrollTop) >= 1) scroller.scrollTop = aim;
+    // Beyond the top Safari has places below 0, and comes back from there by itself.
+    if (Math.abs(aim - Math.max(0, scroller.scrollTop)) >= 1) scroller.scrollTop = aim;
     this.#top = scroller.scrollTop;
   }
 

@@ -4,6 +4,7 @@ import type { Observable } from '../cell';
 import type { About } from '../event';
 import * as icons from '../icons';
 import { define, Part } from '../part';
+import { Popup } from '../popup';
 import type { Panel } from '../viewer';
 
 /** What opens a panel, and who is offered it: what the token may not do is not shown. */
@@ -17,8 +18,7 @@ const SHORTCUTS = { move: ['j', 'k'], open: ['Enter'], search: ['/'], close: ['E
 
 /** A menu button, as the ARIA Authoring Practices have it. */
 export class Menu extends Part {
-  static override properties = { ...Part.properties, shown: { state: true } };
-  declare shown: boolean | undefined;
+  #popup = new Popup(this);
 
   protected override watched(): Observable[] {
     return [this.viewer.about];
@@ -26,10 +26,10 @@ export class Menu extends Part {
 
   override render() {
     const { menu } = this.t;
-    return html`<div class="menu" @focusout=${this.#left} @keydown=${this.#pressed}>
+    return html`<div class="menu" @keydown=${this.#pressed}>
       <button class="button icon menu-button" id="menu-button" part="menu-button" aria-label=${menu.label} title=${menu.label}
-        aria-haspopup="menu" aria-expanded=${this.shown ?? false} @click=${this.#turn}>${icons.more}</button>
-      ${this.shown ? this.#items() : nothing}
+        aria-haspopup="menu" aria-expanded=${this.#popup.isOpen} @click=${this.#turn}>${icons.more}</button>
+      ${this.#popup.isOpen ? this.#items() : nothing}
       ${this.#shortcuts()}
     </div>`;
   }
@@ -82,13 +82,13 @@ export class Menu extends Part {
   }
 
   #turn = (click: MouseEvent) => {
-    if (this.shown) this.shown = false;
+    if (this.#popup.isOpen) this.#popup.close();
     // A click without a place is the keyboard's, or a screen reader's.
     else void this.#open(0, click.detail > 0);
   };
 
   async #open(place: number, quietly = false): Promise<void> {
-    this.shown = true;
+    this.#popup.open();
     void this.viewer.learn();
     await this.updateComplete;
     const items = this.#all();
@@ -97,7 +97,7 @@ export class Menu extends Part {
 
   /** The focus goes back first, so that whatever opens now knows where it is to return to. */
   #choose(act: () => void): void {
-    this.shown = false;
+    this.#popup.close();
     this.#button?.focus();
     act();
   }
@@ -106,20 +106,16 @@ export class Menu extends Part {
     return [...this.querySelectorAll<HTMLElement>('[role="menuitem"]')];
   }
 
-  #left = (left: FocusEvent) => {
-    if (!this.contains(left.relatedTarget as Node | null)) this.shown = false;
-  };
-
   #pressed = (key: KeyboardEvent) => {
     if (this.#dialog?.open) return;
     const items = this.#all();
     const place = items.indexOf(key.target as HTMLElement);
     const moves: Record<string, number> = { ArrowDown: place + 1, ArrowUp: place - 1, Home: 0, End: -1 };
     const move = moves[key.key];
-    if (!this.shown && (key.key === 'ArrowDown' || key.key === 'ArrowUp'))
+    if (!this.#popup.isOpen && (key.key === 'ArrowDown' || key.key === 'ArrowUp'))
       void this.#open(key.key === 'ArrowUp' ? -1 : 0);
-    else if (this.shown && key.key === 'Escape') this.#choose(() => {});
-    else if (this.shown && move !== undefined) items.at(move % items.length)?.focus();
+    else if (this.#popup.isOpen && key.key === 'Escape') this.#choose(() => {});
+    else if (this.#popup.isOpen && move !== undefined) items.at(move % items.length)?.focus();
     else return;
     key.preventDefault();
     key.stopPropagation();
