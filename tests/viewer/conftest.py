@@ -140,5 +140,9 @@ def visitor(browser: Browser) -> Iterator[Visitor]:
     someone = Visitor(context)
     context.on("page", someone.watch)
     yield someone
+    # What a test holds back may still be on its way.
+    context.unroute_all(behavior="ignoreErrors")
+    for page in context.pages:
+        page.unroute_all(behavior="ignoreErrors")
     context.close()
     assert someone.unexpected() == []

@@ -156,9 +156,9 @@ def test_a_token_is_renewed_by_the_event_before_it_ends(site: Site, visitor: Vis
         "<script>addEventListener('audit-log-token-needed', async ({target}) => {"
         f" target.token = await (await fetch({url})).text() }})</script>"
     )
-    log = visitor.open(site.page(site.element(tenant, asks={"expires_in": 4}) + script))
+    log = visitor.open(site.page(site.element(tenant, asks={"expires_in": 8}) + script))
     expect(log.rows().first).to_be_visible()
-    log.page.wait_for_timeout(5000)
+    log.page.wait_for_timeout(9000)
     assert [asked["tenant"] for asked in site.host.tokens if asked["tenant"] == tenant] == [tenant]
     log.search("action:document.shared")
     expect(log.rows()).to_have_count(1)
