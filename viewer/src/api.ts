@@ -22,6 +22,8 @@ export class Api {
   constructor(
     readonly address: string,
     private readonly renew: (refused: string | null) => Promise<string | null>,
+    /** In which sentences and titles are asked for, whatever the browser would rather have. */
+    readonly language = 'en',
   ) {}
 
   set token(token: string | null) {
@@ -98,7 +100,11 @@ export class Api {
 
   async #fetch(path: string, parameters: Parameters, asked: Asked, token: string): Promise<Response> {
     const query = new URLSearchParams([...parameters].map(([name, value]) => [name, value])).toString();
-    const headers: Record<string, string> = { ...asked.headers, authorization: `Bearer ${token}` };
+    const headers: Record<string, string> = {
+      ...asked.headers,
+      authorization: `Bearer ${token}`,
+      'accept-language': this.language,
+    };
     if (asked.body !== undefined) headers['content-type'] = 'application/json';
     try {
       return await fetch(this.address + path + (query && `?${query}`), {

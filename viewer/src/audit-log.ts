@@ -158,8 +158,17 @@ export class AuditLog extends LitElement {
     });
   }
 
+  /** With nothing of what was loaded, which is in the language of before: no part stays that knows it. */
+  async #startAnew(): Promise<void> {
+    this.#end();
+    const turn = this.#turn;
+    this.requestUpdate();
+    await this.updateComplete;
+    if (turn === this.#turn) this.#start();
+  }
+
   #begin({ texts, locale }: Language): void {
-    const api = new Api(this.api.replace(/\/+$/, ''), (refused) => this.#renew(refused));
+    const api = new Api(this.api.replace(/\/+$/, ''), (refused) => this.#renew(refused), spoken(locale));
     api.token = this.token || null;
     if (this.urlState !== null) this.#url = new UrlState(this.urlState, (place) => this.#arrive(place));
     const place =
@@ -229,6 +238,7 @@ export class AuditLog extends LitElement {
     const { texts, locale } = await this.#language();
     const viewer = this.#viewer;
     if (!viewer || turn !== this.#turn) return;
+    if (spoken(locale) !== viewer.api.language) return this.#startAnew();
     const zone = this.#zone();
     viewer.texts.value = texts;
     if (viewer.when.value.locale !== locale || viewer.when.value.zone !== zone)
@@ -292,6 +302,10 @@ function isLight(color: string): boolean {
   if (/^l/.test(color)) return first > 58;
   const light = 0.2126 * first + 0.7152 * second + 0.0722 * third;
   return light > (color.startsWith('color(') ? 0.55 : 140);
+}
+
+function spoken(locale: string): string {
+  return new Intl.Locale(locale).language;
 }
 
 function direction(locale: string): 'ltr' | 'rtl' {

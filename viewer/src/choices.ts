@@ -2,7 +2,6 @@ import { fits } from './completion';
 import type { List, Listed } from './directory';
 import type { AuditEvent } from './event';
 import { valueLabel, words } from './labels';
-import type { Texts } from './locale';
 import type { FilterName } from './query';
 import type { Viewer } from './viewer';
 
@@ -50,7 +49,7 @@ export function isShown(viewer: Viewer, subject: Subject): boolean {
 export function choices(viewer: Viewer, subject: Subject, typed: string): Choice[] {
   if (!isShown(viewer, subject)) return [];
   if (isListed(subject)) {
-    return listed(subject, viewer.directory.known(LISTS[subject], typed), viewer.texts.value);
+    return listed(viewer, subject, viewer.directory.known(LISTS[subject], typed));
   }
   const texts = viewer.texts.value;
   const enumerated = ENUMERATED.find((one) => one === subject);
@@ -78,15 +77,20 @@ function isListed(subject: Subject): subject is keyof typeof LISTS {
 
 function choice(viewer: Viewer, subject: Subject, value: string): Choice {
   if (subject === 'changed') return { name: `changes.${value}`, value: '*', label: words(value), detail: '' };
-  return { name: subject, value, label: valueLabel(viewer.texts.value, subject, value), detail: '' };
+  const label =
+    subject === 'action'
+      ? viewer.label({ name: subject, value })
+      : valueLabel(viewer.texts.value, subject, value);
+  return { name: subject, value, label, detail: '' };
 }
 
-function listed(name: keyof typeof LISTS, found: readonly Listed[], texts: Texts): Choice[] {
+function listed(viewer: Viewer, name: keyof typeof LISTS, found: readonly Listed[]): Choice[] {
   if (name === 'action') {
     return found.flatMap(({ action }) =>
-      action ? { name, value: action, label: words(action), detail: action } : [],
+      action ? { name, value: action, label: viewer.label({ name, value: action }), detail: action } : [],
     );
   }
+  const texts = viewer.texts.value;
   const kind = name === 'actor_id' ? 'actor_type' : 'target_type';
   return found.flatMap(({ id, name: called, email, type }) =>
     id

@@ -24,6 +24,8 @@ export class Directory extends Observable {
   #answers = new Map<string, Listed[]>();
   /** By `actors` or `targets` and id; null: asked for, and not known so far. */
   #names = new Map<string, string | null>();
+  /** What actions are called in the language of whoever looks. None in English, in which their names say it. */
+  titles: ReadonlyMap<string, string> = new Map();
 
   constructor(
     private readonly api: Api,
@@ -67,6 +69,11 @@ export class Directory extends Observable {
       void this.look(list, id).catch(() => {});
     }
     return id;
+  }
+
+  call(titles: ReadonlyMap<string, string>): void {
+    this.titles = titles;
+    this.changed();
   }
 
   #learn(key: string, name: string | undefined): void {

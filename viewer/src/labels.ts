@@ -12,13 +12,13 @@ export function fieldLabel(texts: Texts, name: string): string {
 export function valueLabel(texts: Texts, name: string, value: string): string {
   if (name.startsWith('changes.')) return value === '*' ? texts.labels.changed : value || texts.labels.empty;
   if (value.includes('*')) return value;
-  if (name === 'action' || name === 'target_type') return words(value);
+  if (name === 'action') return words(value);
   const labels: unknown = Object.hasOwn(texts.labels, name)
     ? texts.labels[name as keyof Texts['labels']]
     : null;
   const found =
     labels && Object.hasOwn(labels, value) ? (labels as Record<string, string>)[value] : undefined;
-  return found ?? value;
+  return found ?? (name === 'target_type' ? words(value) : value);
 }
 
 /** Words that are written in capitals wherever they stand. */

@@ -5,3 +5,4 @@ import './parts/keys';
 import './parts/proof';
 
 export { Checker } from './proof/checker';
+export { titlesOf } from './titles';

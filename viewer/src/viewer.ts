@@ -76,8 +76,9 @@ export class Viewer {
   async loadMore(): Promise<void> {
     this.more.value = 'loading';
     try {
-      const { Checker } = await pinned('more.js', () => import('./more'));
+      const { Checker, titlesOf } = await pinned('more.js', () => import('./more'));
       if (this.proofs.checker === null) this.proofs.begin((pinned) => new Checker(this.api, pinned));
+      if (this.api.language !== 'en') void titlesOf(this.api).then((titles) => this.directory.call(titles));
       this.more.value = 'there';
     } catch {
       this.proofs.begin(null);
@@ -95,7 +96,8 @@ export class Viewer {
   label({ name, value }: Pick<Term, 'name' | 'value'>): string {
     if (name === 'actor_id') return this.directory.name('actors', value);
     if (name === 'target_id') return this.directory.name('targets', value);
-    return valueLabel(this.texts.value, name, value);
+    const title = name === 'action' ? this.directory.titles.get(value) : undefined;
+    return title ?? valueLabel(this.texts.value, name, value);
   }
 
   /** A number as it is written in the language. */

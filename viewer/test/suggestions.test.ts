@@ -6,7 +6,7 @@ import { en } from '../src/locale/en';
 import { Options } from '../src/options';
 import { Query } from '../src/query';
 import { directoriesFor, suggestions } from '../src/suggestions';
-import type { Viewer } from '../src/viewer';
+import { Viewer } from '../src/viewer';
 
 const LISTED: Record<string, Listed[]> = {
   actors: [
@@ -17,12 +17,18 @@ const LISTED: Record<string, Listed[]> = {
   targets: [],
 };
 
-function viewer({ texts = en as unknown, query = '', sees = null as string[] | null } = {}): Viewer {
+function viewer({
+  texts = en as unknown,
+  query = '',
+  sees = null as string[] | null,
+  titles = new Map<string, string>(),
+} = {}): Viewer {
   return {
     texts: { value: texts },
     query: { value: Query.parse(query) },
     about: { value: sees && { sees } },
-    directory: { known: (list: string) => LISTED[list] },
+    directory: { known: (list: string) => LISTED[list], titles },
+    label: Viewer.prototype.label,
     timeline: {
       rows: [
         {
@@ -74,6 +80,12 @@ describe('suggestions', () => {
     expect(labels('ip:192')).toEqual(['192.0.2.1']);
     expect(`${offered('changed:ro')[0]?.chosen}`).toBe('changes.role=*');
     expect(labels('changed:').length).toBe(2);
+  });
+
+  it('call actions by their titles, where these are in the language of whoever looks', () => {
+    const titles = new Map([['user.role_changed', 'Rolle geändert']]);
+    expect(labels('action:ro', viewer({ texts: de, titles }))).toEqual(['Rolle geändert']);
+    expect(labels('action:ro', viewer({ texts: de }))).toEqual(['User role changed']);
   });
 
   it('offer no part that whoever looks is not shown', () => {

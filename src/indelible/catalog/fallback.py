@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from indelible.catalog.english import NOUNISH
+from indelible.catalog.language import ENGLISH
 from indelible.catalog.naming import BEHIND, CONTAINERS, Reading, Words, read_name
-from indelible.catalog.outcome import ENDINGS, SUFFIXES
+from indelible.catalog.outcome import ENDINGS
 from indelible.catalog.text import clean, join, pluralise, spell, split_words
 from indelible.catalog.who import call_actor, call_target, is_actor, is_person, kind_of, with_article
 from indelible.event import Event, Target
@@ -48,7 +49,7 @@ def describe(event: Event) -> str:
     if reading.base is None and reading.told is not None:
         return f"{actor} {reading.past}{said}"
     if reading.base is None:
-        return f"{actor} {reading.past}{said} — {SUFFIXES[outcome]}"
+        return f"{actor} {reading.past}{said} {ENGLISH.suffixes[outcome]}"
     return f"{actor} tried to {reading.base}{said}, {ENDINGS[outcome]}"
 
 

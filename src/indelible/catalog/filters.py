@@ -10,60 +10,64 @@ import re
 from collections.abc import Callable
 
 from indelible.catalog import text
+from indelible.catalog.language import ENGLISH, Language
 
 __all__ = ["FILTERS", "Filter", "make_filter"]
 
 Filter = Callable[[object], str | None]
 
 
-def make_filter(name: str, arguments: list[str]) -> Filter:
-    """The filter called `name`. Raises `ValueError`, whose message tells the fix."""
+def make_filter(name: str, arguments: list[str], language: Language = ENGLISH) -> Filter:
+    """The filter called `name`, in the language. Raises `ValueError`, whose message tells the fix."""
     try:
         make, least, most, usage = FILTERS[name]
     except KeyError:
         raise ValueError(f"there is no filter {name!r}; there are {', '.join(FILTERS)}") from None
     if not least <= len(arguments) <= most or not all(a.strip() for a in arguments):
         raise ValueError(f"the filter {name} is written {usage}")
-    return make(*arguments)
+    return make(language, *arguments)
 
 
-def _default(fallback: str) -> Filter:
+def _default(language: Language, fallback: str) -> Filter:
     # The compiler shows the fallback itself, so that what was shaped is not shaped twice.
-    return lambda value: fallback if value is None else text.plain(value)
+    return lambda value: fallback if value is None else text.plain(value, language)
 
 
-def _plural(one: str, many: str | None = None) -> Filter:
+def _plural(language: Language, one: str, many: str | None = None) -> Filter:
+    if many is None and language is not ENGLISH:
+        raise ValueError(f"only English has a regular plural: write {{metadata.records|plural:{one}:…}}")
     several = many or text.pluralise(one)
 
     def count(value: object) -> str | None:
         number = _integer(value)
-        return None if number is None else text.plural(number, one, several)
+        return None if number is None else text.plural(number, one, several, language)
 
     return count
 
 
-def _list(most: str = "3") -> Filter:
+def _list(language: Language, most: str = "3") -> Filter:
     limit = _most("list", most)
 
     def listed(value: object) -> str | None:
-        return text.enumerate_(value if isinstance(value, list | tuple) else [value], limit)
+        return text.enumerate_(value if isinstance(value, list | tuple) else [value], limit, language)
 
     return listed
 
 
-def _pairs(most: str = "3") -> Filter:
+def _pairs(language: Language, most: str = "3") -> Filter:
     limit = _most("pairs", most)
-    return lambda value: text.pairs(value, limit) if isinstance(value, dict) else None
+    return lambda value: text.pairs(value, limit, language) if isinstance(value, dict) else None
 
 
-def _worded(name: str, change: Callable[[str], str]) -> Callable[..., Filter]:
-    def make(most: str = "3") -> Filter:
+def _worded(name: str, change: Callable[[str, Language], str]) -> Callable[..., Filter]:
+    def make(language: Language, most: str = "3") -> Filter:
         limit = _most(name, most)
 
         def apply(value: object) -> str | None:
             if isinstance(value, list | tuple):
-                return text.enumerate_([change(v) if isinstance(v, str) else v for v in value], limit)
-            return change(value) or None if isinstance(value, str) else text.plain(value)
+                items = [change(v, language) if isinstance(v, str) else v for v in value]
+                return text.enumerate_(items, limit, language)
+            return change(value, language) or None if isinstance(value, str) else text.plain(value, language)
 
         return apply
 
@@ -76,19 +80,19 @@ def _most(name: str, given: str) -> int:
     return int(given)
 
 
-def _quote() -> Filter:
+def _quote(language: Language) -> Filter:
     def quote(value: object) -> str | None:
-        shown = text.plain(value)
-        return shown and text.quoted(shown)
+        shown = text.plain(value, language)
+        return shown and text.quoted(shown, language)
 
     return quote
 
 
-def _duration() -> Filter:
+def _duration(language: Language) -> Filter:
     def spell(value: object) -> str | None:
         if isinstance(value, bool) or not isinstance(value, int | float):
             return None
-        return text.duration(value)
+        return text.duration(value, language)
 
     return spell
 
@@ -96,16 +100,16 @@ def _duration() -> Filter:
 _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[T ][0-9:.]+(?:Z|[+-]\d\d:\d\d)?)?", re.ASCII)
 
 
-def _date() -> Filter:
+def _date(language: Language) -> Filter:
     def day(value: object) -> str | None:
         shown = text.plain(value)
         found = _DATE.fullmatch(shown) if shown else None
-        return "-".join(found.groups()) if found else shown
+        return language.date.format(*found.groups()) if found else shown
 
     return day
 
 
-def _when(expected: str, shown: str) -> Filter:
+def _when(_: Language, expected: str, shown: str) -> Filter:
     def decide(value: object) -> str | None:
         plain = str(value).lower() if isinstance(value, bool) else text.plain(value)
         return shown if plain == expected else None
@@ -113,7 +117,7 @@ def _when(expected: str, shown: str) -> Filter:
     return decide
 
 
-def _absent(shown: str = "") -> Filter:
+def _absent(_: Language, shown: str = "") -> Filter:
     return lambda value: None if text.plain(value) or (isinstance(value, dict) and value) else shown
 
 

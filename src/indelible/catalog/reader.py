@@ -11,17 +11,20 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
-from indelible.catalog.spec import ActionSpec, FieldSpec
+from indelible.catalog.language import TAGS, Language
+from indelible.catalog.spec import ActionSpec, FieldSpec, Wording
 
-__all__ = ["SERVICE", "RawAction", "build", "merge", "read_toml"]
+__all__ = ["SERVICE", "RawAction", "build", "merge", "read_language", "read_toml"]
 
 SERVICE = ("ledger.", "audit_log.")
 """How the names of the service's own actions begin; a vendor's catalog leaves them alone."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)+", re.ASCII)
 _TYPES: dict[str, Any] = {f.name: f.type for f in structs.fields(ActionSpec) if f.name != "name"}
+_KEYS = (*_TYPES, *TAGS)
 _REQUIRED = [f.name for f in structs.fields(ActionSpec) if f.required and f.name != "name"]
 _FIELD_KEYS = [f.name for f in structs.fields(FieldSpec)]
+_WORDING: dict[str, Any] = {f.name: f.type for f in structs.fields(Wording)}
 
 RawAction = dict[str, Any]
 """An action as TOML gives it."""
@@ -44,7 +47,7 @@ def read_toml(
     for name, raw in document.items():
         if not isinstance(raw, dict):
             problems.append(f"{file}: {name}: is no table; the one key allowed outside of an action is category")
-        elif nested := [key for key, value in raw.items() if isinstance(value, dict) and key not in _TYPES]:
+        elif "." not in name and (nested := [k for k, v in raw.items() if isinstance(v, dict) and k not in _KEYS]):
             problems.append(f'{file}: {name}: put the action\'s name in quotes: ["{name}.{nested[0]}"]')
         elif not _NAME.fullmatch(name) or len(name) > 128:
             problems.append(
@@ -61,8 +64,17 @@ def read_toml(
     return actions
 
 
+def read_language(text: str) -> tuple[Language, dict[str, dict[str, str]]]:
+    """A language of our own, and the texts of the built-in actions in it, by the action's name."""
+    document = tomllib.loads(text)
+    return msgspec.convert(document.pop("language"), Language), document
+
+
 def merge(base: RawAction, over: RawAction) -> RawAction:
-    """`base` with the keys of `over`; metadata and changes are merged key by key."""
+    """`base` with the keys of `over`; metadata, changes and languages are merged key by key.
+
+    What `over` says anew in English alone is said so in every language: a translation of something else is worth less.
+    """
     merged = base | over
     for group in ("metadata", "changes"):
         ours, theirs = base.get(group), over.get(group)
@@ -71,14 +83,27 @@ def merge(base: RawAction, over: RawAction) -> RawAction:
                 name: ours[name] | field if isinstance(field, dict) and name in ours else field
                 for name, field in theirs.items()
             }
+    for tag in TAGS:
+        ours, theirs = base.get(tag, {}), over.get(tag, {})
+        if isinstance(theirs, dict):
+            dropped = {"title"} & over.keys()
+            if "sentence" in theirs or _SENTENCES & over.keys():
+                dropped |= _SENTENCES
+            merged[tag] = {key: text for key, text in ours.items() if key not in dropped} | theirs
     return merged
+
+
+_SENTENCES = {"sentence", "failed", "denied"}
 
 
 def build(name: str, raw: RawAction, where: str, problems: list[str]) -> ActionSpec | None:
     """The action `name`; None, and each problem under "{where}: {name}", where `raw` is wrong."""
     found = list(_problems(raw))
     problems.extend(f"{where}: {name}: {problem}" for problem in found)
-    return None if found else msgspec.convert({**raw, "name": name}, ActionSpec)
+    if found:
+        return None
+    fields = {key: value for key, value in raw.items() if key not in TAGS}
+    return msgspec.convert({**fields, "name": name}, ActionSpec)
 
 
 def _problems(raw: RawAction) -> Iterator[str]:
@@ -86,8 +111,10 @@ def _problems(raw: RawAction) -> Iterator[str]:
         if key not in raw:
             yield f"{key}: is missing; {_HINTS[key]}"
     for key, value in raw.items():
-        if key not in _TYPES:
-            yield f"{key}: is no key of an action{did_you_mean(key, _TYPES)}; the keys are {', '.join(_TYPES)}"
+        if key in TAGS:
+            yield from _wording_problems(key, value)
+        elif key not in _TYPES:
+            yield f"{key}: is no key of an action{did_you_mean(key, _KEYS)}; the keys are {', '.join(_KEYS)}"
         elif key in ("metadata", "changes"):
             yield from _field_problems(key, value)
         else:
@@ -95,6 +122,23 @@ def _problems(raw: RawAction) -> Iterator[str]:
                 msgspec.convert(value, _TYPES[key])
             except msgspec.ValidationError as error:
                 yield f"{key}: {_explain(error, value)}; {_HINTS[key]}"
+
+
+def _wording_problems(tag: str, texts: object) -> Iterator[str]:
+    if not isinstance(texts, dict):
+        yield f'{tag}: must be a table of texts; write {{title = "…", sentence = "…"}}'
+        return
+    for key, text in texts.items():
+        if key not in _WORDING:
+            known = ", ".join(_WORDING)
+            yield f"{tag}.{key}: is no key of a language{did_you_mean(key, _WORDING)}; the keys are {known}"
+            continue
+        try:
+            msgspec.convert(text, _TYPES[key])
+        except msgspec.ValidationError as error:
+            yield f"{tag}.{key}: {_explain(error, text)}; {_HINTS[key]}"
+    if "sentence" not in texts and (given := [key for key in ("failed", "denied") if key in texts]):
+        yield f"{tag}.{given[0]}: takes {tag}.sentence beside it"
 
 
 def _field_problems(group: str, fields: object) -> Iterator[str]:

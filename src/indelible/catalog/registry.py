@@ -9,17 +9,22 @@ from types import MappingProxyType
 from typing import NamedTuple, Self
 
 import msgspec
+from msgspec import structs
 
 from indelible.catalog.check import check_event, closest
 from indelible.catalog.fallback import describe
+from indelible.catalog.language import ENGLISH, TAGS, Language
 from indelible.catalog.outcome import tried
-from indelible.catalog.reader import RawAction, build, merge, read_toml
-from indelible.catalog.spec import ActionSpec, CatalogError
+from indelible.catalog.reader import RawAction, build, merge, read_language, read_toml
+from indelible.catalog.spec import ActionSpec, CatalogError, Wording
 from indelible.catalog.template import Template, TemplateError, compile_template, fixed
 from indelible.event import Actor, Event, FieldError
 
 __all__ = ["Catalog"]
 
+
+_SHORT = 3
+"""Letters of words that titles of many actions have, such as articles."""
 
 _SOMEBODY = Actor(type="user", name="Somebody")
 
@@ -32,12 +37,30 @@ class _Sentences(NamedTuple):
     denied: Template
 
 
-class Catalog:
-    """The declared actions. Immutable; make one with `load` when the process starts and share it."""
+class _Wording(NamedTuple):
+    """An action in another language than English."""
 
-    def __init__(self, actions: Mapping[str, ActionSpec], sentences: Mapping[str, _Sentences]) -> None:
+    spec: ActionSpec
+    """With its title."""
+    sentences: _Sentences | None
+
+
+class Catalog:
+    """The declared actions, as one language has them. Immutable; make one with `load` when the process starts and
+    share it: it is in English, and `others` are the same in the other languages.
+    """
+
+    def __init__(
+        self,
+        actions: Mapping[str, ActionSpec],
+        sentences: Mapping[str, _Sentences],
+        language: Language = ENGLISH,
+        others: Collection[Catalog] = (),
+    ) -> None:
         self._actions = dict(actions)
         self._sentences = dict(sentences)
+        self.language = language
+        self.others = tuple(others)
 
     @classmethod
     def load(cls, extra: Path | None = None) -> Self:
@@ -47,6 +70,12 @@ class Catalog:
         """
         problems: list[str] = []
         raw = _built_in(problems)
+        languages = []
+        for tag in TAGS:
+            language, texts = read_language(_read("languages", tag))
+            languages.append(language)
+            for name, wording in texts.items():
+                raw[name][tag] = wording
         files = dict.fromkeys(raw, "built-in catalog")
         if extra is not None:
             for name, action in _vendors(extra, frozenset(raw), problems).items():
@@ -54,19 +83,26 @@ class Catalog:
                 files[name] = str(extra)
         actions: dict[str, ActionSpec] = {}
         sentences: dict[str, _Sentences] = {}
+        wordings: dict[str, list[_Wording]] = {}
         for name, action in raw.items():
             spec = build(name, action, files[name], problems)
             if spec is None:
                 continue
             found: list[str] = []
-            actions[name], compiled = spec, _compile(spec, found)
+            actions[name], compiled = spec, _compile(spec, ENGLISH, found)
+            wordings[name] = [_wording(spec, action.get(language.tag, {}), language, found) for language in languages]
             found.extend(_example_problems(spec))
             problems.extend(f"{files[name]}: {name}: {problem}" for problem in found)
             if compiled is not None:
                 sentences[name] = compiled
         if problems:
             raise CatalogError(problems)
-        return cls(actions, sentences)
+        others = []
+        for at, language in enumerate(languages):
+            titled = {name: worded[at].spec for name, worded in wordings.items()}
+            own = {name: compiled for name, worded in wordings.items() if (compiled := worded[at].sentences)}
+            others.append(cls(titled, sentences | own, language))
+        return cls(actions, sentences, others=others)
 
     @property
     def actions(self) -> Mapping[str, ActionSpec]:
@@ -78,7 +114,10 @@ class Catalog:
         return self._actions.get(action)
 
     def sentence(self, event: Event) -> str:
-        """What happened, in one line of English. Never raises, never empty, never with a hole in it."""
+        """What happened, in one line. Never raises, never empty, never with a hole in it.
+
+        In English where the language has no words for the action, and for what is not registered.
+        """
         sentences = self._sentences.get(event.action)
         if sentences is None:
             return describe(event)
@@ -87,10 +126,14 @@ class Catalog:
         return (sentences.failure if event.outcome == "failure" else sentences.denied)(event)
 
     def words(self, action: str) -> str:
-        """What the sentence of an action says, whoever did it to whatever: what a search for it goes by."""
+        """What the sentence of an action says, whoever did it to whatever: what a search for it goes by.
+
+        And the long words of its titles in other languages; their short ones are in most of them.
+        """
         spec = self._actions.get(action)
         if spec is not None:
-            return fixed(spec.sentence)
+            titles = " ".join(other.actions[action].title for other in self.others)
+            return " ".join((fixed(spec.sentence), *(word for word in titles.split() if len(word) > _SHORT)))
         return describe(Event(tenant_id="0", action=action, actor=_SOMEBODY)).removeprefix(_SOMEBODY.name or "")
 
     def check(self, event: Event) -> list[FieldError]:
@@ -105,11 +148,13 @@ class Catalog:
 
 def _built_in(problems: list[str]) -> dict[str, RawAction]:
     actions: dict[str, RawAction] = {}
-    folder = resources.files("indelible.catalog") / "actions"
     for category in ("auth", "access", "data", "config", "security", "service"):
-        file = folder / f"{category}.toml"
-        actions |= read_toml(file.read_text("utf-8"), file.name, problems)
+        actions |= read_toml(_read("actions", category), f"{category}.toml", problems)
     return actions
+
+
+def _read(folder: str, name: str) -> str:
+    return (resources.files("indelible.catalog") / folder / f"{name}.toml").read_text("utf-8")
 
 
 def _vendors(path: Path, built_in: Collection[str], problems: list[str]) -> dict[str, RawAction]:
@@ -125,17 +170,29 @@ def _vendors(path: Path, built_in: Collection[str], problems: list[str]) -> dict
     return read_toml(text, str(path), problems, over=built_in)
 
 
-def _compile(spec: ActionSpec, problems: list[str]) -> _Sentences | None:
+def _wording(spec: ActionSpec, texts: RawAction, language: Language, problems: list[str]) -> _Wording:
+    """What the language has of the action; English where it has nothing."""
+    wording = msgspec.convert(texts, Wording)
+    titled = structs.replace(spec, title=wording.title or spec.title)
+    if wording.sentence is None:
+        return _Wording(titled, None)
+    said = structs.replace(titled, sentence=wording.sentence, failed=wording.failed, denied=wording.denied)
+    return _Wording(titled, _compile(said, language, problems))
+
+
+def _compile(spec: ActionSpec, language: Language, problems: list[str]) -> _Sentences | None:
+    prefix = "" if language is ENGLISH else f"{language.tag}."
+
     def compiled(key: str, source: str) -> Template | None:
         try:
-            return compile_template(source, spec.metadata, spec.changes)
+            return compile_template(source, spec.metadata, spec.changes, language)
         except TemplateError as error:
-            problems.append(f"{key}: {error}")
+            problems.append(f"{prefix}{key}: {error}")
             return None
 
     success = compiled("sentence", spec.sentence)
-    failed = compiled("failed", spec.failed or tried(spec, "failure")) if success else None
-    denied = compiled("denied", spec.denied or tried(spec, "denied")) if success else None
+    failed = compiled("failed", spec.failed or tried(spec, "failure", language)) if success else None
+    denied = compiled("denied", spec.denied or tried(spec, "denied", language)) if success else None
     return _Sentences(success, failed, denied) if success and failed and denied else None
 
 

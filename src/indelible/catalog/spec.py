@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-__all__ = ["ActionSpec", "CatalogError", "Category", "FieldSpec", "Operation", "Severity"]
+__all__ = ["ActionSpec", "CatalogError", "Category", "FieldSpec", "Operation", "Severity", "Wording"]
 
 Operation = Literal["created", "updated", "deleted", "accessed"]
 Category = Literal["auth", "access", "data", "config", "security"]
@@ -33,6 +33,15 @@ class FieldSpec(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=T
     description: Line
     required: bool = False
     values: tuple[str, ...] = ()
+
+
+class Wording(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """An action's texts in another language, which in TOML are a key of the action, `de`; what is absent is English."""
+
+    title: Line | None = None
+    sentence: Sentence | None = None
+    failed: Sentence | None = None
+    denied: Sentence | None = None
 
 
 class ActionSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

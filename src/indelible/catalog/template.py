@@ -16,8 +16,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from indelible.catalog.filters import Filter, make_filter
+from indelible.catalog.language import ENGLISH, Language
 from indelible.catalog.spec import FieldSpec
 from indelible.catalog.text import person, plain
 from indelible.catalog.who import (
@@ -32,7 +34,7 @@ from indelible.catalog.who import (
 )
 from indelible.event import Event
 
-__all__ = ["Template", "TemplateError", "compile_template", "fixed"]
+__all__ = ["Template", "TemplateError", "compile_template", "fixed", "pieces"]
 
 Template = Callable[[Event], str]
 """Makes the sentence of an event: one line, never empty, never raises."""
@@ -49,9 +51,11 @@ class TemplateError(ValueError):
         self.position = position
 
 
-def compile_template(source: str, metadata: Mapping[str, FieldSpec], changes: Collection[str]) -> Template:
+def compile_template(
+    source: str, metadata: Mapping[str, FieldSpec], changes: Collection[str], language: Language = ENGLISH
+) -> Template:
     """The template in `source`, which may name the fields declared. Raises `TemplateError`."""
-    parser = _Parser(source, metadata, changes)
+    parser = _Parser(source, metadata, changes, language)
     parts = parser.sequence(depth=0, first=True)
     if not parser.solid:
         raise TemplateError(1, "nothing is left of it when its sections vanish; write words outside of [ ]")
@@ -66,17 +70,19 @@ def compile_template(source: str, metadata: Mapping[str, FieldSpec], changes: Co
 
 def fixed(source: str) -> str:
     """The words of a template that stand outside of its sections and fields: each of its sentences has them."""
-    shown, depth, field = [], 0, False
+    return "".join(_CHARACTERS.get(text, text) if always else " " for text, always in pieces(source))
+
+
+def pieces(source: str) -> list[tuple[str, bool]]:
+    """The template's text in pieces, and of each whether it stands outside of its sections and fields."""
+    found, depth, field = [], 0, False
     for token in _TOKEN.findall(source):
         if token in ("{", "}"):
             field = token == "{"  # noqa: S105
         elif token in ("[", "]"):
             depth += 1 if token == "[" else -1  # noqa: S105
-        elif not field and not depth:
-            shown.append(_CHARACTERS.get(token, token))
-        if field:
-            shown.append(" ")
-    return "".join(shown)
+        found.append((token, not field and not depth and token not in _MARKS))
+    return found
 
 
 def _concatenate(parts: list[str | Part]) -> Part:
@@ -105,6 +111,7 @@ def _section(alternatives: list[Part]) -> Part:
 
 
 _TOKEN = re.compile(r"\{\{|\}\}|\{[\[\]|]\}|[{}\[\]|]|[^{}\[\]|]+")
+_MARKS = frozenset("{}[]")
 _CHARACTERS = {"{{": "{", "}}": "}", "{[}": "[", "{]}": "]", "{|}": "|"}
 
 
@@ -113,6 +120,7 @@ class _Parser:
     source: str
     metadata: Mapping[str, FieldSpec]
     changes: Collection[str]
+    language: Language
     at: int = 0
     solid: bool = False
     """Whether something is sure to be shown."""
@@ -161,7 +169,7 @@ class _Parser:
         path, *pipeline = inside.split("|")
         calls = [call.split(":") for call in pipeline]
         try:
-            filters = [make_filter(name, arguments) for name, *arguments in calls]
+            filters = [make_filter(name, arguments, self.language) for name, *arguments in calls]
             get, text = self._path(path, first=first)
             _check_order([name for name, *_ in calls], path, text=text)
         except ValueError as error:
@@ -174,24 +182,29 @@ class _Parser:
                     f"{{{path}}} may be missing: give it |default:some words, or put it in [ ] so that it can vanish",
                 )
             self.solid = True
-        return _shaped(get, filters if fallback is None else filters[:-1], fallback, text=text)
+        shaping = filters if fallback is None else filters[:-1]
+        if not text and not shaping:
+            shaping = [plain if self.language is ENGLISH else partial(plain, language=self.language)]
+        return _shaped(get, shaping, fallback)
 
     def _path(self, path: str, *, first: bool) -> tuple[Getter, bool]:
         """How to get the value at `path`, and whether it is in words already. Raises `ValueError`."""
+        language = self.language
         if path == "actor":
-            return (lambda event: call_actor(event.actor, first=first)), True
-        if path in _PHRASES:
-            return _PHRASES[path], True
+            return (lambda event: call_actor(event.actor, language, first=first)), True
+        phrases = _phrases(language)
+        if path in phrases:
+            return phrases[path], True
         if path in _FIELDS:
             return _FIELDS[path], False
         root, _, rest = path.partition(".")
         if root == "targets" and rest:
-            return _target_of_type(rest)
+            return _target_of_type(rest, language)
         if root == "metadata" and rest:
             return _member(rest, self.metadata), False
         if root == "changes" and rest:
-            return _change(rest, self.changes)
-        raise ValueError(f"an event has no field {path!r}; there are {', '.join([*_PHRASES, *_FIELDS])}, {_MORE}")
+            return _change(rest, self.changes, language)
+        raise ValueError(f"an event has no field {path!r}; there are {', '.join([*phrases, *_FIELDS])}, {_MORE}")
 
 
 def _check_order(names: list[str], path: str, *, text: bool) -> None:
@@ -206,7 +219,7 @@ def _check_order(names: list[str], path: str, *, text: bool) -> None:
         raise ValueError("the filter quote comes last; only default can follow it")
 
 
-def _shaped(get: Getter, filters: list[Filter], fallback: str | None, *, text: bool) -> Part:
+def _shaped(get: Getter, filters: list[Filter], fallback: str | None) -> Part:
     def shape(event: Event) -> str | None:
         value = get(event)
         for apply in filters:
@@ -214,8 +227,6 @@ def _shaped(get: Getter, filters: list[Filter], fallback: str | None, *, text: b
         shown = value if isinstance(value, str) else None
         return fallback if shown is None else shown
 
-    if not text and not filters:
-        filters = [plain]
     return shape
 
 
@@ -224,24 +235,26 @@ def _shaped(get: Getter, filters: list[Filter], fallback: str | None, *, text: b
 _MORE = "targets.TYPE, changes.NAME, changes.NAME.from, changes.NAME.to and metadata.NAME"
 
 
-def _other(event: Event) -> str | None:
-    target = other_target(event)
-    return None if target is None else call_target(target)
+def _phrases(language: Language) -> dict[str, Callable[[Event], str | None]]:
+    def other(event: Event) -> str | None:
+        target = other_target(event)
+        return None if target is None else call_target(target, language)
 
+    def impersonator(event: Event) -> str | None:
+        return person(event.actor.impersonator.name, language) if event.actor.impersonator else None
 
-_PHRASES: dict[str, Callable[[Event], str | None]] = {
-    "target": lambda event: call_target(event.targets[0]) if event.targets else None,
-    "other": _other,
-    "targets": lambda event: call_targets(event.targets),
-    "change": lambda event: call_only_change(event.changes),
-    "changes": lambda event: call_changes(event.changes),
-    "actor.name": lambda event: person(event.actor.name),
-    "actor.email": lambda event: person(event.actor.email),
-    "actor.impersonator.name": lambda event: (
-        person(event.actor.impersonator.name) if event.actor.impersonator else None
-    ),
-    "target.name": lambda event: name_target(event.targets[0]) if event.targets else None,
-}
+    return {
+        "target": lambda event: call_target(event.targets[0], language) if event.targets else None,
+        "other": other,
+        "targets": lambda event: call_targets(event.targets, language),
+        "change": lambda event: call_only_change(event.changes, language),
+        "changes": lambda event: call_changes(event.changes, language),
+        "actor.name": lambda event: person(event.actor.name, language),
+        "actor.email": lambda event: person(event.actor.email, language),
+        "actor.impersonator.name": impersonator,
+        "target.name": lambda event: name_target(event.targets[0], language) if event.targets else None,
+    }
+
 
 _FIELDS: dict[str, Getter] = {
     "actor.type": lambda event: event.actor.type,
@@ -257,12 +270,12 @@ _FIELDS: dict[str, Getter] = {
 }
 
 
-def _target_of_type(rest: str) -> tuple[Getter, bool]:
+def _target_of_type(rest: str, language: Language) -> tuple[Getter, bool]:
     if not re.fullmatch("[a-z][a-z0-9_]*", rest):
         raise ValueError(f"write the type of a target after 'targets.', as in {{targets.group}}, not {rest!r}")
 
     def get(event: Event) -> object:
-        return next((call_target(t) for t in event.targets if t.type == rest), None)
+        return next((call_target(t, language) for t in event.targets if t.type == rest), None)
 
     return get, True
 
@@ -286,7 +299,7 @@ def _member(rest: str, declared: Mapping[str, FieldSpec]) -> Getter:
     return get
 
 
-def _change(rest: str, declared: Collection[str]) -> tuple[Getter, bool]:
+def _change(rest: str, declared: Collection[str], language: Language) -> tuple[Getter, bool]:
     name, _, side = rest.partition(".")
     if name not in declared:
         known = f"; it declares {', '.join(declared)}" if declared else ""
@@ -300,7 +313,7 @@ def _change(rest: str, declared: Collection[str]) -> tuple[Getter, bool]:
         if change is None:
             return None
         if not side:
-            return call_change(change)
+            return call_change(change, language)
         value = change.to if side == "to" else change.from_
         # A side that was not sent is msgspec's UNSET, which no filter may take for a value.
         return value if isinstance(value, str | int | float | list | dict) else None

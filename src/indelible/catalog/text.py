@@ -12,7 +12,22 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
-__all__ = ["clean", "duration", "enumerate_", "label", "pairs", "person", "plain", "plural", "quoted", "thing", "words"]
+from indelible.catalog.language import ENGLISH, Language
+
+__all__ = [
+    "clean",
+    "duration",
+    "enumerate_",
+    "label",
+    "pairs",
+    "person",
+    "plain",
+    "plural",
+    "quoted",
+    "spoken",
+    "thing",
+    "words",
+]
 
 LIMIT = 80
 """The longest value shown, in characters."""
@@ -68,73 +83,81 @@ def _shown(char: str) -> str:
     return char
 
 
-def plain(value: object) -> str | None:
+def plain(value: object, language: Language = ENGLISH) -> str | None:
     """A JSON value as it is shown without a filter; None where there is nothing to show."""
     if isinstance(value, str):
         return clean(value) or None
     if isinstance(value, bool):
-        return "on" if value else "off"
+        return language.on if value else language.off
     if isinstance(value, int):
-        return str(value) if value.bit_length() <= 128 else "a huge number"
+        return str(value) if value.bit_length() <= 128 else language.huge
     if isinstance(value, float):
-        return f"{value:.12g}"
+        return f"{value:.12g}".replace(".", language.decimal)
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, list | tuple):
-        return enumerate_(value)
+        return enumerate_(value, language=language)
     return None
 
 
-def quoted(shown: str) -> str:
+def quoted(shown: str, language: Language = ENGLISH) -> str:
     """`shown` (clean already) in quotation marks that it can't close."""
-    return f"“{_QUOTES.sub(chr(39), shown)}”"
+    return f"{language.opening}{_QUOTES.sub(chr(39), shown)}{language.closing}"
 
 
-def person(name: str | None) -> str | None:
+def person(name: str | None, language: Language = ENGLISH) -> str | None:
     """A person's name or address: bare where it looks like one, else in quotation marks."""
     shown = clean(name, 60) if name else ""
     if not shown:
         return None
-    return quoted(shown) if _AMBIGUOUS.search(shown) or shown.count(" ") > 4 else shown
+    return quoted(shown, language) if _AMBIGUOUS.search(shown) or shown.count(" ") > 4 else shown
 
 
-def thing(name: str | None) -> str | None:
+def thing(name: str | None, language: Language = ENGLISH) -> str | None:
     """The name or id of anything else: bare only where it is one word."""
     shown = clean(name) if name else ""
     if not shown:
         return None
-    return quoted(shown) if " " in shown or _AMBIGUOUS.search(shown) else shown
+    return quoted(shown, language) if " " in shown or _AMBIGUOUS.search(shown) else shown
 
 
-def pairs(values: Mapping[str, object], most: int) -> str | None:
+def pairs(values: Mapping[str, object], most: int, language: Language = ENGLISH) -> str | None:
     """ "action user.joined; outcome denied"; beyond `most` of them "… and 2 more"."""
     found = []
     for name, value in values.items():
-        items = [shown for v in (value if isinstance(value, list | tuple) else [value]) if (shown := _item(v))]
+        items = [
+            shown for v in (value if isinstance(value, list | tuple) else [value]) if (shown := _item(v, language))
+        ]
         if items:
-            found.append(f"{words(name)} {join(items)}")
+            found.append(f"{words(name, language)} {join(items, language=language)}")
     if len(found) > most:
-        return f"{'; '.join(found[:most])} and {len(found) - most:,} more"
+        return f"{'; '.join(found[:most])} {_and_more(len(found) - most, language)}"
     return "; ".join(found) or None
 
 
-def _item(value: object) -> str | None:
-    return thing(value) if isinstance(value, str) else None if isinstance(value, list | tuple) else plain(value)
+def _item(value: object, language: Language) -> str | None:
+    if isinstance(value, str):
+        return thing(value, language)
+    return None if isinstance(value, list | tuple) else plain(value, language)
 
 
-def enumerate_(values: Iterable[object], most: int = 3) -> str | None:
+def _and_more(count: int, language: Language) -> str:
+    return f"{language.conjunction} {language.number(count)} {language.more}"
+
+
+def enumerate_(values: Iterable[object], most: int = 3, language: Language = ENGLISH) -> str | None:
     """ "a, b and c"; beyond `most` of them "a, b, c and 2 more". None where there is nothing to name."""
-    items = [shown for value in values if not isinstance(value, list | tuple) and (shown := plain(value))]
-    return join(items, most)
+    items = [shown for value in values if not isinstance(value, list | tuple) and (shown := plain(value, language))]
+    return join(items, most, language)
 
 
-def join(items: Sequence[str], most: int = 3) -> str | None:
+def join(items: Sequence[str], most: int = 3, language: Language = ENGLISH) -> str | None:
     """The same for what is text already."""
     if not items:
         return None
     if len(items) > most:
-        return f"{', '.join(items[:most])} and {len(items) - most:,} more"
-    return f"{', '.join(items[:-1])} and {items[-1]}" if len(items) > 1 else items[0]
+        return f"{', '.join(items[:most])} {_and_more(len(items) - most, language)}"
+    return f"{', '.join(items[:-1])} {language.conjunction} {items[-1]}" if len(items) > 1 else items[0]
 
 
 def split_words(name: str) -> list[str]:
@@ -147,15 +170,22 @@ def spell(names: Iterable[str]) -> str:
     return " ".join(_SPELLING.get(word, word) for word in names)
 
 
-def words(value: str) -> str:
+def spoken(names: Sequence[str], language: Language) -> str:
+    """The same in the language, where it has a word for it."""
+    if language is not ENGLISH and (known := language.words.get(" ".join(names))):
+        return known
+    return spell(names)
+
+
+def words(value: str, language: Language = ENGLISH) -> str:
     """An identifier in words: `magic_link` is "magic link". What is no identifier is prose, and stays."""
     shown = clean(value)
-    return spell(split_words(shown)) if _IDENTIFIER.fullmatch(shown) else _SPELLING.get(shown, shown)
+    return spoken(split_words(shown), language) if _IDENTIFIER.fullmatch(shown) else _SPELLING.get(shown, shown)
 
 
-def label(value: str) -> str:
+def label(value: str, language: Language = ENGLISH) -> str:
     """The same with a capital: `super_admin` is "Super admin"."""
-    shown = words(value)
+    shown = words(value, language)
     return shown[:1].upper() + shown[1:] if _IDENTIFIER.fullmatch(clean(value)) else shown
 
 
@@ -168,20 +198,20 @@ def pluralise(noun: str) -> str:
     return f"{noun}s"
 
 
-def plural(count: int, one: str, many: str) -> str:
+def plural(count: int, one: str, many: str, language: Language = ENGLISH) -> str:
     """ "1 record", "12,480 records"."""
     if count.bit_length() > 128:
-        return f"a huge number of {many}"
-    return f"{count:,} {one if count == 1 else many}"
+        return f"{language.huge_of} {many}"
+    return f"{language.number(count)} {one if count == 1 else many}"
 
 
-def duration(seconds: float) -> str | None:
+def duration(seconds: float, language: Language = ENGLISH) -> str | None:
     """Seconds as the two largest units that count: "1 hour 5 minutes". None below zero or beyond a century."""
     if not 0 <= seconds < 3_200_000_000:
         return None
     left, parts = round(seconds), []
-    for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)):
+    for (one, many), size in zip(language.units, (86_400, 3_600, 60, 1), strict=True):
         count, left = divmod(left, size)
         if count:
-            parts.append(plural(count, unit, f"{unit}s"))
-    return " ".join(parts[:2]) or "0 seconds"
+            parts.append(plural(count, one, many, language))
+    return " ".join(parts[:2]) or plural(0, *language.units[-1], language)

@@ -1,5 +1,6 @@
 """Whom and what a tenant's events name: what a viewer offers to whoever types the beginning of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final
 
@@ -10,6 +11,7 @@ from msgspec import Meta, Struct
 
 from indelible.catalog import Catalog
 from indelible.server.answers import Answer
+from indelible.server.languages import catalog_for, language_headers
 from indelible.server.parameters import LIMIT, MAX_WORD, TENANT, Given, Parameter
 from indelible.server.query_reader import Reader
 from indelible.server.reading import given
@@ -168,14 +170,15 @@ async def targets(request: _Request) -> Response[bytes]:
 @get("/api/audit-log/actions", needs="events:read")
 async def actions(request: _Request) -> Response[bytes]:
     service, view, query = _asked(request, ACTIONS)
+    catalog = catalog_for(request)
 
     async def answer() -> Answer:
         found = await directory.actions(service.reading, view, query.text, service.catalog, limit=query.limit)
-        data = [ListedAction.of(name, service.catalog) for name in found.names]
+        data = [ListedAction.of(name, catalog) for name in found.names]
         return Answer(msgspec.json.encode(ActionDirectory(data, found.partial)), not found.cut)
 
-    made = await service.answers.get(service.reading, view, ("actions", query), answer)
-    return await _told(request, view, made.body)
+    made = await service.answers.get(service.reading, view, ("actions", query, catalog.language.tag), answer)
+    return await _told(request, view, made.body, language_headers(catalog))
 
 
 def _asked(request: _Request, known: tuple[Parameter, ...]) -> tuple[Service, View, DirectoryQuery]:
@@ -184,8 +187,10 @@ def _asked(request: _Request, known: tuple[Parameter, ...]) -> tuple[Service, Vi
     return service, caller.view(query.tenant), query
 
 
-async def _told(request: _Request, view: View, body: bytes) -> Response[bytes]:
+async def _told(
+    request: _Request, view: View, body: bytes, headers: Mapping[str, str] | None = None
+) -> Response[bytes]:
     """The answer, once it is on record that the caller looked: as if at the list of events."""
     service, caller = admitted(request)
     await service.trail.record(request.scope, caller, view.tenant, "audit_log.viewed", once=["list"])
-    return Response(body, media_type="application/json")
+    return Response(body, media_type="application/json", headers=dict(headers or {}))

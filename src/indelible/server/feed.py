@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 
 from indelible.server.feed_query import After, FeedQuery
 from indelible.server.gate import admit_again, clock
+from indelible.server.languages import catalog_for, language_headers
 from indelible.server.problems import Problem
 from indelible.server.query import FilterQuery
 from indelible.server.reading import given, hidden_part, record_listing, refused
@@ -49,8 +50,9 @@ async def feed_page(request: _Request) -> Response[bytes]:
     events = await tail.next(query.limit)
     if not events and not tail.has_more and query.wait:
         events = await while_connected(request.receive, _waited_for(request, tail, query)) or []
-    page = FeedPage([LoggedEvent.of(e.record, service.catalog) for e in events], tail.place, tail.has_more)
-    return json_response(page)
+    catalog = catalog_for(request)
+    page = FeedPage([LoggedEvent.of(e.record, catalog) for e in events], tail.place, tail.has_more)
+    return json_response(page, headers=language_headers(catalog))
 
 
 async def _waited_for(request: _Request, tail: "Tail", query: FeedQuery) -> list[Numbered]:

@@ -14,6 +14,7 @@ from indelible.server.feed import Tail, record_following, while_connected
 from indelible.server.feed_query import LAST_EVENT_ID, MAX_SECONDS, LiveQuery
 from indelible.server.gate import clock
 from indelible.server.growth import Growth, Watcher
+from indelible.server.languages import catalog_for, language_headers
 from indelible.server.problems import describe
 from indelible.server.reading import given
 from indelible.server.service import Service, admitted
@@ -70,6 +71,7 @@ class _Stream:
         self._watcher = watcher
         self._send = send
         self._query = query
+        self._catalog = catalog_for(request)
         self._written_at = clock()
 
     async def run(self, events: list[Numbered]) -> None:
@@ -77,6 +79,7 @@ class _Stream:
             (b"content-type", CONTENT_TYPE.encode()),
             (b"cache-control", b"no-store"),
             (b"x-accel-buffering", b"no"),  # nginx is to hold nothing back
+            *((name.encode(), value.encode()) for name, value in language_headers(self._catalog).items()),
         ]
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})
         try:
@@ -92,7 +95,7 @@ class _Stream:
 
         Where it is asked for 0 seconds, in which nothing is waited for, until there is no more.
         """
-        growth, catalog = self._service.growth, self._service.catalog
+        growth, catalog = self._service.growth, self._catalog
         latest = deadline if self._query.seconds else clock() + MAX_SECONDS
         well_at = clock()
         while True:

@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 
 from indelible.catalog import Catalog
 from indelible.ledger.entry import millis
+from indelible.server.languages import catalog_for, language_headers
 from indelible.server.parameters import LIMIT, MAX_WORD, SEALED, TENANT, Given
 from indelible.server.query import EventQuery
 from indelible.server.query_reader import Reader
@@ -100,14 +101,17 @@ async def context(request: _Request) -> Response[bytes]:
     if record is None:
         raise refused(request, view.tenant, no_such_event(query.event))
     await record_look(request, query.event)
-    beside = _Beside(service.reading, service.catalog, view, record, query.limit, query.sealed)
-    return json_response(await beside.all())
+    told = catalog_for(request)
+    beside = _Beside(service.reading, service.catalog, told, view, record, query.limit, query.sealed)
+    return json_response(await beside.all(), headers=language_headers(told))
 
 
 @dataclass(frozen=True, slots=True)
 class _Beside:
     database: Database
     catalog: Catalog
+    told: Catalog
+    """The same in the reader's language."""
     view: View
     record: Record
     limit: int
@@ -149,7 +153,7 @@ class _Beside:
     def _told(self, page: Page, where: dict[str, str] | None) -> Neighbours:
         others = [record for record in page.records if record.seq != self.record.seq]
         return Neighbours(
-            [shown(record, self.catalog, sealed=self.sealed) for record in others[: self.limit]],
+            [shown(record, self.told, sealed=self.sealed) for record in others[: self.limit]],
             len(others) > self.limit or page.next is not None,
             None if where is None else urlencode(where, safe=":"),
         )

@@ -21,7 +21,9 @@ from indelible.server.health import Readiness
 from indelible.server.ingest import MAX_BATCH
 from indelible.server.metrics import CONTENT_TYPE as METRICS
 from indelible.server.openapi_parts import (
+    LANGUAGE,
     body,
+    in_language,
     json_answer,
     parameter,
     parameters,
@@ -148,8 +150,8 @@ def _timeline() -> dict[str, Any]:
         "summary": "List a tenant's events, newest first",
         "description": "Parameters add up; of one that is given several times any value will do: see docs/search.md. "
         "A page that could not be filled in time says so (`partial`).",
-        "parameters": parameters(PARAMETERS),
-        "responses": {"200": json_answer("A page of events", ref("Timeline")), **problems(422)},
+        "parameters": [*parameters(PARAMETERS), LANGUAGE],
+        "responses": {"200": in_language(json_answer("A page of events", ref("Timeline"))), **problems(422)},
     }
 
 
@@ -157,6 +159,6 @@ def _event() -> dict[str, Any]:
     return {
         "operationId": "event",
         "summary": "One event, with its exact entry and disclosures",
-        "parameters": [parameter(EVENT_ID, "path"), parameter(TENANT)],
-        "responses": {"200": json_answer("The event", ref("SealedEvent")), **problems(404, 422)},
+        "parameters": [parameter(EVENT_ID, "path"), parameter(TENANT), LANGUAGE],
+        "responses": {"200": in_language(json_answer("The event", ref("SealedEvent"))), **problems(404, 422)},
     }

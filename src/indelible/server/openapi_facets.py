@@ -4,7 +4,7 @@ from typing import Any
 
 from indelible.server.directories import ACTIONS, ACTORS, TARGETS, ActionDirectory, ActorDirectory, TargetDirectory
 from indelible.server.facets import FACETS, FacetsAnswer
-from indelible.server.openapi_parts import json_answer, parameters, problems, ref
+from indelible.server.openapi_parts import LANGUAGE, in_language, json_answer, parameters, problems, ref
 from indelible.store.directory import MOST
 
 __all__ = ["MODELS", "paths"]
@@ -60,6 +60,6 @@ def _actions() -> dict[str, Any]:
         "summary": "What is done, to choose from",
         "description": "All actions that there are events of; for members, and for viewer tokens with a filter, those "
         f"of the newest {MOST:,} events that they see. Recorded as a look at the list of events.",
-        "parameters": parameters(ACTIONS),
-        "responses": {"200": json_answer("Actions", ref("ActionDirectory")), **problems(422)},
+        "parameters": [*parameters(ACTIONS), LANGUAGE],
+        "responses": {"200": in_language(json_answer("Actions", ref("ActionDirectory"))), **problems(422)},
     }

@@ -5,7 +5,7 @@ from typing import Any
 from indelible.server.feed import FeedPage
 from indelible.server.feed_query import FEED, LAST_EVENT_ID, LIVE
 from indelible.server.live import CONTENT_TYPE
-from indelible.server.openapi_parts import json_answer, parameter, parameters, problems, ref
+from indelible.server.openapi_parts import LANGUAGE, in_language, json_answer, parameter, parameters, problems, ref
 
 __all__ = ["MODELS", "paths"]
 
@@ -35,8 +35,11 @@ def _feed() -> dict[str, Any]:
         "summary": "A tenant's events in the order of the ledger, for programs that must not miss any",
         "description": "Ask again with `after` as it was answered: each event comes once, whatever is logged "
         "meanwhile. With `wait` the answer is there when something is logged.",
-        "parameters": parameters(FEED),
-        "responses": {"200": json_answer("A page of events", ref("FeedPage")), **problems(422, told={409: _AHEAD})},
+        "parameters": [*parameters(FEED), LANGUAGE],
+        "responses": {
+            "200": in_language(json_answer("A page of events", ref("FeedPage"))),
+            **problems(422, told={409: _AHEAD}),
+        },
     }
 
 
@@ -47,9 +50,9 @@ def _live() -> dict[str, Any]:
         "description": "Each has its number as `id`, `logged` as `event`, and a `LoggedEvent` as `data`. The last one "
         "is `end`; its `data` has the `reason`, and `after` to go on with. A connection that broke goes on by "
         "`Last-Event-ID`, or `after`.",
-        "parameters": [*parameters(LIVE), parameter(LAST_EVENT_ID, "header")],
+        "parameters": [*parameters(LIVE), parameter(LAST_EVENT_ID, "header"), LANGUAGE],
         "responses": {
-            "200": json_answer("The stream: what each event of it is", _EVENT, CONTENT_TYPE),
+            "200": in_language(json_answer("The stream: what each event of it is", _EVENT, CONTENT_TYPE)),
             **problems(422, told={409: _AHEAD}),
         },
     }

@@ -4,10 +4,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from indelible.server.languages import ACCEPT_LANGUAGE
 from indelible.server.parameters import MAX_WORD, Parameter
 from indelible.server.problems import CONTENT_TYPE
 
-__all__ = ["body", "json_answer", "parameter", "parameters", "problems", "ref", "text_answer", "unsecured"]
+__all__ = [
+    "LANGUAGE",
+    "body",
+    "in_language",
+    "json_answer",
+    "parameter",
+    "parameters",
+    "problems",
+    "ref",
+    "text_answer",
+    "unsecured",
+]
 
 _PROBLEMS = {
     400: "Not JSON, or not gzip",
@@ -94,6 +106,12 @@ def json_answer(description: str, schema: dict[str, Any], media_type: str = "app
     return {"description": description, "content": {media_type: {"schema": schema}}}
 
 
+def in_language(answer: dict[str, Any]) -> dict[str, Any]:
+    """The answer of a route that takes `LANGUAGE`."""
+    schema = {"schema": {"type": "string"}, "description": "The language of its sentences and titles"}
+    return {**answer, "headers": {"Content-Language": schema}}
+
+
 def text_answer(description: str, media_type: str) -> dict[str, Any]:
     return {"description": description, "content": {media_type: {"schema": {"type": "string"}}}}
 
@@ -103,6 +121,9 @@ def problems(*statuses: int, told: Mapping[int, str] = {}) -> dict[str, Any]:
     said = {**_PROBLEMS, **told}
     every = sorted({*statuses, *told, *_COMMON})
     return {str(status): json_answer(said[status], ref("ProblemDetails"), CONTENT_TYPE) for status in every}
+
+
+LANGUAGE = parameter(ACCEPT_LANGUAGE, "header")
 
 
 def ref(name: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from litestar.datastructures import State
 from indelible.event import Target
 from indelible.ledger.entry import millis
 from indelible.server.cursors import Cursor, Cursors
+from indelible.server.languages import catalog_for, language_headers
 from indelible.server.parameters import Given
 from indelible.server.problems import ErrorDetail, Problem
 from indelible.server.query import EventQuery, FilterQuery, TimelineQuery
@@ -50,14 +51,16 @@ async def timeline(request: _Request) -> Response[bytes]:
         request, query.chosen, len(page.records), more=page.next is not None, later_page=query.cursor is not None
     )
     older, later = _cursors_of(query, page)
+    catalog = catalog_for(request)
     return json_response(
         Timeline(
-            [shown(r, service.catalog, sealed=query.sealed) for r in (reversed if newer else iter)(page.records)],
+            [shown(r, catalog, sealed=query.sealed) for r in (reversed if newer else iter)(page.records)],
             cursors.write(older, view.tenant) if older else None,
             cursors.write(later, view.tenant) if later else None,
             page.cut,
             _understood(query.chosen.search),
-        )
+        ),
+        headers=language_headers(catalog),
     )
 
 
@@ -90,7 +93,8 @@ async def event(request: _Request) -> Response[bytes]:
     if record is None:
         raise refused(request, view.tenant, no_such_event(query))
     await record_look(request, query)
-    return json_response(SealedEvent.of(record, service.catalog))
+    catalog = catalog_for(request)
+    return json_response(SealedEvent.of(record, catalog), headers=language_headers(catalog))
 
 
 def given(request: _Request) -> Given:

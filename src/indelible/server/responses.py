@@ -1,6 +1,6 @@
 """Answers as Litestar sends them, and as they are sent without it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -13,8 +13,10 @@ from indelible.server.problems import CONTENT_TYPE, Problem, describe
 __all__ = ["json_response", "problem_response", "respond"]
 
 
-def json_response(content: object, status: int = 200) -> Response[bytes]:
-    return Response(msgspec.json.encode(content), status_code=status, media_type="application/json")
+def json_response(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response[bytes]:
+    return Response(
+        msgspec.json.encode(content), status_code=status, media_type="application/json", headers=dict(headers or {})
+    )
 
 
 def problem_response(_request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

@@ -154,7 +154,7 @@ class Timeline(Struct, omit_defaults=True):
 def sentence(record: Record, catalog: Catalog) -> str:
     """What happened; of an altered entry only that it was altered, as nothing else is known of it."""
     if "entry" in record.altered:
-        return f"Entry {record.seq} was altered after it was recorded, and what happened is not known from it"
+        return catalog.language.altered.format(seq=record.seq)
     return catalog.sentence(record.event)
 
 

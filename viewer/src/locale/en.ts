@@ -37,6 +37,8 @@ export const en = {
     source: { ui: 'Web app', admin_panel: 'Admin panel', api: 'API', background: 'Background' },
     severity: { info: 'Info', notice: 'Notice', warning: 'Warning', critical: 'Critical' },
     actor_type: { user: 'Person', system: 'System', api_key: 'API key' },
+    /** Those of the catalog, where their own words will not do. */
+    target_type: {},
   },
   search: {
     label: 'Search the audit log',

@@ -17,7 +17,7 @@ export class Details extends Part {
   declare event: AuditEvent;
 
   protected override watched(): Observable[] {
-    return [this.viewer.query];
+    return [this.viewer.query, this.viewer.directory];
   }
 
   override render() {

@@ -134,7 +134,10 @@ export class FacetsPart extends Part {
     const { query, overview } = this.viewer;
     const terms = query.value.terms.filter((term) => namesOf(facet).includes(term.name));
     const counted = overview.facets ? countedRows(overview.facets, facet, this.t) : [];
-    const rows = listedRows(this.#known.get(facet) ?? [], counted, terms, (term) => this.viewer.label(term));
+    const label = (term: Pick<Row, 'name' | 'value'>) => this.viewer.label(term);
+    const listed = listedRows(this.#known.get(facet) ?? [], counted, terms, label);
+    // What actions are called may become known later.
+    const rows = facet === 'action' ? listed.map((row) => ({ ...row, label: label(row) })) : listed;
     // While the next counts are on their way these are still those of another query.
     if (!overview.loading) this.#known.set(facet, rows);
     return rows;

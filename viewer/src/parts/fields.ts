@@ -45,12 +45,19 @@ export function absence(viewer: Viewer, event: AuditEvent, name: Group): Shown {
 function what(viewer: Viewer, event: AuditEvent): Shown[] {
   const { details } = viewer.texts.value;
   return [
-    filterRow(viewer, 'action', event.action, html`<code>${event.action}</code>`),
+    filterRow(viewer, 'action', event.action, action(viewer, event.action)),
     ...(['category', 'operation', 'outcome', 'severity', 'source'] as const).map((name) =>
       filterRow(viewer, name, event[name] ?? undefined),
     ),
     event.registered ? nothing : row(details.fields.registered, details.unregistered),
   ];
+}
+
+function action(viewer: Viewer, name: string): TemplateResult {
+  const title = viewer.directory.titles.get(name);
+  return title === undefined
+    ? html`<code>${name}</code>`
+    : html`<span>${title}<br><code class="muted">${name}</code></span>`;
 }
 
 function who(viewer: Viewer, event: AuditEvent): Shown[] {
