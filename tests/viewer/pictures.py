@@ -96,6 +96,7 @@ def test_picture(
     browser: Browser, site: Site, state: State, name: str, theme: str, size: tuple[int, int], scale: int
 ) -> None:
     look: dict[str, Any] = {"locale": "en-GB", "reduced_motion": "reduce", "device_scale_factor": scale}
+    look |= {"has_touch": size == PHONE, "is_mobile": size == PHONE}
     context = browser.new_context(**look)
     log = opened(site, context, state, size, theme)
     log.page.wait_for_timeout(500)  # what is under way comes to its end, such as proofs of what is in sight

@@ -135,7 +135,7 @@ def test_what_is_chosen_from_is_shown_as_it_is_written(victim: Log) -> None:
 def test_values_in_the_details_filter_by_what_is_written(victim: Log) -> None:
     row = victim.rows().filter(has_text=evil("name")).first
     row.get_by_role("button").first.click()
-    who = row.get_by_label("Who", exact=True)
+    who = row.get_by_label("Acting as", exact=True)
     who.get_by_role("button", name="Only javascript:hacked('id')").click()
     expect(victim.filters).to_contain_text(evil("name"))
     expect(victim.rows()).to_have_count(1)

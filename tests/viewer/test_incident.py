@@ -108,7 +108,11 @@ def test_by_clicks_from_one_event_to_the_next(log: Log, site: Site, night: datet
     details = log.open(MFA_RESET)
     expect(details.get_by_text("Dana Whitlock of support acted as Tomas Varga.")).to_be_visible()
     expect(details.get_by_text("ticket 48213").first).to_be_visible()
-    details.get_by_label("Who", exact=True).get_by_role("button", name="Only usr_03").click()
+    expect(log.row(MFA_RESET).locator(".row-avatar")).to_have_text("DW")
+    expect(details.get_by_label("Done by support", exact=True)).to_contain_text("Dana Whitlock")
+    browser = details.get_by_text("Chrome 141 on Windows", exact=True)
+    expect(browser).to_have_attribute("title", re.compile(r"^Mozilla/5\.0 \(Windows NT .* Chrome/141"))
+    details.get_by_label("Acting as", exact=True).get_by_role("button", name="Only usr_03").click()
     log.range.click()
     log.root.get_by_label("From", exact=True).fill(f"{night:%Y-%m-%d} 20:00")
     log.root.get_by_label("To", exact=True).fill(f"{night:%Y-%m-%d} 21:00")
@@ -137,12 +141,17 @@ def test_what_was_changed_is_compared(log: Log, site: Site) -> None:
     words = field.replace("_", " ").replace(".", " ").strip()
     expect(changes.get_by_role("term")).to_contain_text(words, ignore_case=True)
     before, after = changes.get_by_role("definition").all()
-    expect(before).to_contain_text(re.compile(rf"Before:\s*{str(change['from']).lower()}"))
-    expect(after).to_contain_text(re.compile(rf"After:\s*{str(change['to']).lower()}"))
-    expect(before.get_by_role("deletion")).to_have_text(str(change["from"]).lower())
-    expect(after.get_by_role("insertion")).to_have_text(str(change["to"]).lower())
-    after.get_by_role("button", name=f"Only {str(change['to']).lower()}").click()
-    expect(log.filters.get_by_role("listitem")).to_contain_text(str(change["to"]).lower())
+    assert change == {"from": True, "to": False}
+    # The words of the sentence; what the API calls it is there as well.
+    assert changed["sentence"].endswith("from on to off")
+    expect(before).to_contain_text(re.compile(r"Before:\s*on"))
+    expect(after).to_contain_text(re.compile(r"After:\s*off"))
+    expect(before.get_by_role("deletion")).to_have_text("on")
+    expect(after.get_by_role("insertion")).to_have_text("off")
+    expect(after.get_by_text("off", exact=True)).to_have_attribute("title", "false")
+    after.get_by_role("button", name="Only off").click()
+    expect(log.filters.get_by_role("listitem")).to_contain_text("off")
+    assert "changes.mfa_required.to=false" in log.root.evaluate("(element) => element.query")
 
 
 @pytest.mark.parametrize(
@@ -200,6 +209,20 @@ def test_a_drag_over_the_histogram_zooms_in(log: Log, site: Site) -> None:
     expect(log.root.get_by_text(f"{len(everything)} events", exact=True).first).to_be_visible()
 
 
+@pytest.mark.parametrize("width", [1280, 640, 360])
+def test_below_the_bars_stands_when_they_were(log: Log, width: int) -> None:
+    """As many times as there is room for, none of which is cut off or lies over another."""
+    log.page.set_viewport_size({"width": width, "height": 740})
+    ticks = log.root.locator(".histogram-tick")
+    expect(ticks.nth(1)).to_be_visible()
+    log.page.wait_for_timeout(100)  # two frames: what is laid out by script follows
+    boxes = [tick.bounding_box() for tick in ticks.all()]
+    assert len(boxes) >= (10 if width == 1280 else 2)
+    ends = [box["x"] + box["width"] for box in boxes if box]
+    starts = [box["x"] for box in boxes if box]
+    assert all(end < start for end, start in zip(ends, [*starts[1:], width], strict=True)), boxes
+
+
 def test_what_nobody_found_says_what_was_asked(log: Log) -> None:
     log.search("action:user.suspended outcome:denied")
     expect(log.root.get_by_role("heading", name="No events found")).to_be_visible()
@@ -210,8 +233,13 @@ def test_what_nobody_found_says_what_was_asked(log: Log) -> None:
 
 def test_a_search_that_cannot_be_read_says_where_and_why(log: Log, visitor: Visitor) -> None:
     visitor.expects("status of 422")
+    log.facet("Failure").check()
     log.search("outcom:denied")
     said = log.root.get_by_role("alert").first
     expect(said).to_contain_text("This search cannot be read:")
     expect(said).to_contain_text("outcome")
     expect(log.box).to_have_attribute("aria-invalid", "true")
+    expect(log.facets).to_be_hidden()
+    log.root.locator("audit-log-list").get_by_role("button", name="Clear the search").click()
+    log.expect_filters("Outcome is Failure")
+    expect(log.rows().first).to_be_visible()

@@ -63,7 +63,7 @@ def test_what_nobody_altered_is_proven_and_each_step_is_told(site: Site, visitor
     expect_locks(log, PROVEN, *PEOPLE)
     expect(log.root.get_by_role("button", name="Proven up to entry 5")).to_be_visible()
     panel = log.prove(of(log, "Ada"))
-    expect(panel.get_by_role("status").first).to_contain_text("as entry 1, and the log’s signed root contains it")
+    expect(panel.get_by_role("status").first).to_contain_text("as entry 1, and the signature of the log covers it")
     steps = panel.get_by_role("list").first.get_by_role("listitem")
     expect(steps).to_contain_text(
         [
@@ -71,9 +71,9 @@ def test_what_nobody_altered_is_proven_and_each_step_is_told(site: Site, visitor
             "Holds: The sealed text can be read in one way only.",
             "Holds: Names, changes, context and details are those that were sealed with it, and none is missing.",
             "Holds: Everything that is displayed is what was sealed.",
-            "Holds: The signed root contains it, at this number.",
+            "Holds: The signature of the log covers it, under this number.",
             "Holds: It joins the entries beside it that were checked.",
-            "Holds: The root is signed with the key that this page pins.",
+            "Holds: The log is signed with the key that this page pins.",
             "This browser sees this log for the first time.",
         ]
     )

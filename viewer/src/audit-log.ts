@@ -122,8 +122,10 @@ export class AuditLog extends LitElement {
     const viewer = this.#viewer;
     if (!viewer) return nothing;
     const { texts, when, timeline } = viewer;
-    const isBroken = timeline.problem !== null && timeline.rows.length === 0;
-    return html`<section class=${isBroken ? 'root broken' : 'root'} part="root" lang=${when.value.locale} dir=${direction(when.value.locale)} aria-label=${texts.value.title}>
+    const { rows, problem, loading, hasMore } = timeline;
+    const isUnused = !loading && !hasMore && viewer.query.value.isEmpty;
+    const isBare = rows.length === 0 && (problem !== null || isUnused);
+    return html`<section class=${isBare ? 'root bare' : 'root'} part="root" lang=${when.value.locale} dir=${direction(when.value.locale)} aria-label=${texts.value.title}>
       <header class="header" part="header">
         <div class="toolbar" part="toolbar">
           <audit-log-search .viewer=${viewer}></audit-log-search>

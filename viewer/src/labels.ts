@@ -1,5 +1,8 @@
 import type { Texts } from './locale';
 
+/** What is logged of those who only look at the log. */
+export const LOOKING = ['audit_log.viewed', 'audit_log.searched', 'audit_log.token_issued'];
+
 /** "Actor"; of a changed field its name, in words, and the side: "Role (new)" for `changes.role.to`. */
 export function fieldLabel(texts: Texts, name: string): string {
   const { fields, sides } = texts.labels;
@@ -10,7 +13,12 @@ export function fieldLabel(texts: Texts, name: string): string {
 
 /** "Sign-in" for `auth`; what has no label is shown as it is, actions and types of targets in words. */
 export function valueLabel(texts: Texts, name: string, value: string): string {
-  if (name.startsWith('changes.')) return value === '*' ? texts.labels.changed : value || texts.labels.empty;
+  if (name.startsWith('changes.')) {
+    if (value === '*') return texts.labels.changed;
+    return (
+      (value === 'true' || value === 'false' ? texts.labels.switched[value] : value) || texts.labels.empty
+    );
+  }
   if (value.includes('*')) return value;
   if (name === 'action') return words(value);
   const labels: unknown = Object.hasOwn(texts.labels, name)

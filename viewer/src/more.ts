@@ -3,6 +3,7 @@ import './parts/details';
 import './parts/exporting';
 import './parts/keys';
 import './parts/proof';
+import './styles/later';
 
 export { Checker } from './proof/checker';
 export { titlesOf } from './titles';

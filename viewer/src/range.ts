@@ -40,6 +40,11 @@ export function rangeName(from: number, to: number, { locale, zone }: When, now 
   }).formatRange(from, last);
 }
 
+/** "21 Nov": the day of the moment. */
+export function dayLabel(at: number, when: When): string {
+  return rangeName(dayAt(at, when.zone), dayAt(at, when.zone, 1), when);
+}
+
 /** What a range is called on its button: "Last 7 days", "Yesterday", "21 Nov, 14:00 – 22 Nov, 03:00". */
 export function rangeLabel(
   since: string,

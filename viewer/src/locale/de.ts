@@ -23,6 +23,7 @@ export const de: Texts = {
     },
     sides: { from: (field) => `${field} (alt)`, to: (field) => `${field} (neu)` },
     changed: 'geändert',
+    switched: { true: 'ein', false: 'aus' },
     empty: '(leer)',
     category: {
       auth: 'Anmeldung',
@@ -194,7 +195,7 @@ export const de: Texts = {
     help: 'Pfeiltasten gehen von Balken zu Balken, mit der Umschalttaste wählen sie mehrere; die Eingabetaste zeigt nur diese Zeit, Escape verlässt sie.',
     countedSince: (time) => `Balken vollständig seit ${time}`,
     reset: 'Zeit zurücksetzen',
-    quiet: 'Log-Zugriffe ausblenden',
+    quiet: 'Ohne Log-Zugriffe',
     quietWhy: 'Lässt weg, dass jemand dieses Log angesehen, durchsucht oder Zugang dazu bekommen hat',
   },
   views: {
@@ -257,7 +258,8 @@ export const de: Texts = {
     notLoaded: 'Dieser Teil der Ansicht konnte nicht geladen werden.',
     loading: 'Ereignisse werden geladen …',
     empty: 'Noch ist nichts protokolliert',
-    emptyHint: 'Ereignisse erscheinen hier von selbst, sobald etwas geschieht.',
+    emptyHint:
+      'Sobald sich jemand anmeldet, eine Einstellung ändert oder mit Daten arbeitet, steht es hier: wer es war, was geschah, wann und von wo.',
     nothing: 'Keine Ereignisse gefunden',
     nothingHint: 'Nichts in diesem Log passt zu dem, was gesucht wurde.',
     without: (field) => `${field}, nicht`,
@@ -325,6 +327,7 @@ export const de: Texts = {
       what: 'Was',
       who: 'Wer',
       impersonator: 'Gehandelt hat der Support',
+      as: 'Im Namen von',
       target: 'Ziel',
       where: 'Wo',
       when: 'Wann',
@@ -345,6 +348,7 @@ export const de: Texts = {
       leaf_hash: 'Blatt-Hash',
       registered: 'Katalog',
     },
+    browser: (name, system) => `${name} unter ${system}`,
     unregistered: 'Nicht im Katalog',
     withheld: 'Nicht einsehbar',
     erased: (entry) => `Auf Antrag gelöscht, siehe Eintrag ${entry}`,
@@ -526,15 +530,16 @@ export const de: Texts = {
       waiting: (entry) =>
         `Eintrag ${entry} ist neuer als die letzte Signatur. Er wird erneut geprüft, sobald die nächste da ist, meist binnen Sekunden.`,
       proven: (entry, day) =>
-        `Genau das wurde am ${day} als Eintrag ${entry} versiegelt, und die signierte Wurzel des Logs enthält es.`,
+        `Genau das wurde am ${day} als Eintrag ${entry} erfasst, und die Signatur des Logs gilt auch dafür.`,
       partial: (entry, day) =>
-        `Alles, was sich prüfen ließ, wurde am ${day} als Eintrag ${entry} versiegelt, und die signierte Wurzel des Logs enthält es. Was nicht, ist unten genannt.`,
+        `Alles, was sich prüfen ließ, wurde am ${day} als Eintrag ${entry} erfasst, und die Signatur des Logs gilt auch dafür. Was nicht, ist unten genannt.`,
       unpinned: (entry, day) =>
-        `Das passt zu dem, was am ${day} als Eintrag ${entry} versiegelt wurde, aber nur nach einem Schlüssel, den der Dienst selbst gegeben hat.`,
+        `Das passt zu dem, was am ${day} als Eintrag ${entry} erfasst wurde, aber nur nach einem Schlüssel, den der Dienst selbst gegeben hat.`,
       altered: (entry) =>
         `Darauf ist kein Verlass: Was hier steht, ist nicht, was als Eintrag ${entry} versiegelt und signiert wurde.`,
       unavailable: () => 'Das konnte nicht geprüft werden.',
     },
+    happened: (day) => `Laut der Anwendung geschah es am ${day}.`,
     marks: { ok: 'Stimmt: ', failed: 'Stimmt nicht: ', unchecked: 'Nicht geprüft: ' },
     checked: 'Was dieser Browser geprüft hat',
     steps: {
@@ -556,8 +561,8 @@ export const de: Texts = {
         failed: 'Das Angezeigte lässt sich nicht mit dem Versiegelten vergleichen.',
       },
       included: {
-        ok: 'Die signierte Wurzel enthält den Eintrag, an dieser Nummer.',
-        failed: 'Die signierte Wurzel enthält den Eintrag nicht.',
+        ok: 'Die Signatur des Logs gilt auch für den Eintrag, unter dieser Nummer.',
+        failed: 'Die Signatur des Logs gilt nicht für den Eintrag.',
       },
       chain: {
         ok: 'Der Eintrag schließt an die geprüften Einträge neben ihm an.',
@@ -579,12 +584,12 @@ export const de: Texts = {
       differs: (fields) => `Anders angezeigt als versiegelt: ${fields}.`,
       partial: (fields) =>
         `Angezeigt, aber hier nicht prüfbar: ${fields}. Alles andere ist, was versiegelt wurde.`,
-      disproved: () => 'Die signierte Wurzel enthält den Eintrag nicht.',
+      disproved: () => 'Die Signatur des Logs gilt nicht für den Eintrag.',
     },
     signed: {
-      browser: 'Die Wurzel ist mit dem Schlüssel signiert, der in diesem Browser hinterlegt ist.',
-      page: 'Die Wurzel ist mit dem Schlüssel signiert, den diese Seite vorgibt.',
-      service: 'Die Wurzel ist signiert, aber mit einem Schlüssel, den niemand hinterlegt hat.',
+      browser: 'Das Log ist mit dem Schlüssel signiert, der in diesem Browser hinterlegt ist.',
+      page: 'Das Log ist mit dem Schlüssel signiert, den diese Seite vorgibt.',
+      service: 'Das Log ist signiert, aber mit einem Schlüssel, den niemand hinterlegt hat.',
     },
     continues: (count, at, since) =>
       `Das Log setzt das mit ${count} Einträgen fort, das dieser Browser am ${at} sah. Er verfolgt es seit ${since}.`,

@@ -24,6 +24,7 @@ export const en = {
     /** The old and the new value of a changed field; any change of it; a value without a character. */
     sides: { from: (field: string) => `${field} (old)`, to: (field: string) => `${field} (new)` },
     changed: 'changed',
+    switched: { true: 'on', false: 'off' },
     empty: '(empty)',
     category: {
       auth: 'Sign-in',
@@ -234,7 +235,8 @@ export const en = {
     notLoaded: 'This part of the viewer could not be loaded.',
     loading: 'Loading events …',
     empty: 'Nothing was logged yet',
-    emptyHint: 'Events appear here by themselves as soon as something happens.',
+    emptyHint:
+      'As soon as somebody signs in, changes a setting or works with data, it appears here: who it was, what they did, when and from where.',
     nothing: 'No events found',
     nothingHint: 'Nothing in this log matches what was asked for.',
     without: (field: string) => `${field}, not`,
@@ -285,6 +287,7 @@ export const en = {
       what: 'What',
       who: 'Who',
       impersonator: 'Done by support',
+      as: 'Acting as',
       target: 'Target',
       where: 'Where',
       when: 'When',
@@ -305,6 +308,7 @@ export const en = {
       leaf_hash: 'Leaf hash',
       registered: 'Catalog',
     },
+    browser: (name: string, system: string) => `${name} on ${system}`,
     unregistered: 'Not in the catalog',
     withheld: 'Not shown to you',
     erased: (entry: string) => `Erased on request, as entry ${entry} records`,
@@ -486,15 +490,16 @@ export const en = {
       waiting: (entry: string) =>
         `Entry ${entry} is newer than the last signature. It is checked again when the next one is there, usually within seconds.`,
       proven: (entry: string, day: string) =>
-        `This is what was sealed on ${day} as entry ${entry}, and the log’s signed root contains it.`,
+        `This is what was recorded on ${day} as entry ${entry}, and the signature of the log covers it.`,
       partial: (entry: string, day: string) =>
-        `All that could be checked is what was sealed on ${day} as entry ${entry}, and the log’s signed root contains it. What could not is named below.`,
+        `All that could be checked is what was recorded on ${day} as entry ${entry}, and the signature of the log covers it. What could not is named below.`,
       unpinned: (entry: string, day: string) =>
-        `This fits what was sealed on ${day} as entry ${entry}, but only under a key that the service itself gave.`,
+        `This fits what was recorded on ${day} as entry ${entry}, but only under a key that the service itself gave.`,
       altered: (entry: string) =>
         `Do not rely on this: what is shown is not what was sealed and signed as entry ${entry}.`,
       unavailable: () => 'This could not be checked.',
     },
+    happened: (day: string) => `According to the application, it happened on ${day}.`,
     marks: { ok: 'Holds: ', failed: 'Does not hold: ', unchecked: 'Not checked: ' },
     checked: 'What your browser checked',
     steps: {
@@ -515,8 +520,8 @@ export const en = {
         failed: 'What is displayed cannot be compared with what was sealed.',
       },
       included: {
-        ok: 'The signed root contains it, at this number.',
-        failed: 'The signed root does not contain it.',
+        ok: 'The signature of the log covers it, under this number.',
+        failed: 'The signature of the log does not cover it.',
       },
       chain: {
         ok: 'It joins the entries beside it that were checked.',
@@ -538,12 +543,12 @@ export const en = {
       differs: (fields: string) => `Displayed otherwise than it was sealed: ${fields}.`,
       partial: (fields: string) =>
         `Displayed, but not checkable by you: ${fields}. All else is what was sealed.`,
-      disproved: () => 'The signed root does not contain it.',
+      disproved: () => 'The signature of the log does not cover it.',
     },
     signed: {
-      browser: 'The root is signed with the key that was pinned in this browser.',
-      page: 'The root is signed with the key that this page pins.',
-      service: 'The root is signed, but with a key that nobody pinned.',
+      browser: 'The log is signed with the key that was pinned in this browser.',
+      page: 'The log is signed with the key that this page pins.',
+      service: 'The log is signed, but with a key that nobody pinned.',
     },
     continues: (count: string, at: string, since: string) =>
       `The log continues the one of ${count} entries that this browser saw on ${at}. It has been following it since ${since}.`,

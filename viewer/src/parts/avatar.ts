@@ -7,12 +7,15 @@ import type { Viewer } from '../viewer';
 /** Pictures that could not be shown: they are not asked for again each time a row comes into sight. */
 const broken = new Set<string>();
 
-/** Who did it, for the eye: a picture of the host's over initials, or an icon. The sentence beside it says it in words. */
+/**
+ * Who did it, for the eye: a picture of the host's over initials, or an icon. The sentence beside it says it in words. Where
+ * somebody acted as another it is theirs, who acted.
+ */
 export function avatar(viewer: Viewer, actor: Actor): TemplateResult {
-  const { type, id, name, email } = actor;
-  if (type !== 'user') {
-    return html`<span class="row-avatar icon-only" aria-hidden="true">${type === 'system' ? system : key}</span>`;
+  if (actor.type !== 'user' && !actor.impersonator) {
+    return html`<span class="row-avatar icon-only" aria-hidden="true">${actor.type === 'system' ? system : key}</span>`;
   }
+  const { id, name, email } = actor.impersonator ?? actor;
   const letters = initials(name || email || id || '', viewer.when.value.locale);
   const template = viewer.avatars.value;
   const picture = template && id ? template.replaceAll('{id}', encodeURIComponent(id)) : null;

@@ -1,7 +1,7 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import { diff, type Run } from '../diff';
 import type { Change, Json } from '../event';
-import { fieldLabel } from '../labels';
+import { fieldLabel, valueLabel } from '../labels';
 import type { Viewer } from '../viewer';
 import { choices } from './choices';
 import './long';
@@ -46,16 +46,21 @@ function side(
   if (value === undefined)
     return html`<dd class="changes-side">${word}<span class="muted">${details.nothing}</span></dd>`;
   const text = asText(value);
+  const label = typeof value === 'boolean' ? valueLabel(viewer.texts.value, name, text) : text;
   const shown =
     text === ''
       ? html`<span class="muted">${details.empty}</span>`
-      : html`<audit-log-long .viewer=${viewer} .runs=${runs}></audit-log-long>`;
+      : label !== text
+        ? html`<span title=${text}>${label}</span>`
+        : html`<audit-log-long .viewer=${viewer} .runs=${runs}></audit-log-long>`;
   // "*" would ask for any value.
   const buttons =
-    text === '*' || (value !== null && typeof value === 'object') ? nothing : choices(viewer, name, text);
+    text === '*' || (value !== null && typeof value === 'object')
+      ? nothing
+      : choices(viewer, name, text, label);
   return html`<dd class="changes-side ${which} choosable"><span class="changes-sign" aria-hidden="true">${
     which === 'before' ? '−' : '+'
-  }</span>${word}<span class="changes-value ${typeof value === 'string' ? '' : 'mono'}">
+  }</span>${word}<span class="changes-value ${typeof value === 'string' || label !== text ? '' : 'mono'}">
     ${which === 'before' ? html`<del>${shown}</del>` : html`<ins>${shown}</ins>`}</span>${buttons}</dd>`;
 }
 

@@ -1,4 +1,5 @@
 import { html, nothing, type TemplateResult } from 'lit';
+import { browserOf } from '../agent';
 import type { AuditEvent, Group, Impersonator, Json, Target } from '../event';
 import * as icons from '../icons';
 import { fieldLabel, valueLabel } from '../labels';
@@ -16,18 +17,18 @@ type Shown = TemplateResult | typeof nothing;
 const DEPTH = 3;
 const LENGTH = 2000;
 
-/** All that an event says, in groups, each value with the buttons that filter by it. */
+/** All that an event says, in groups, each value with the buttons that filter by it. What is the same of most events comes last. */
 export function fieldGroups(viewer: Viewer, event: AuditEvent): TemplateResult {
   const { groups } = viewer.texts.value.details;
   const { impersonator } = event.actor;
   return html`<div class="fields">
-    ${group(groups.what, what(viewer, event))}
-    ${group(groups.who, who(viewer, event))}
     ${impersonator ? group(groups.impersonator, actedBy(viewer, impersonator)) : nothing}
+    ${group(impersonator ? groups.as : groups.who, who(viewer, event))}
     ${event.targets.map((one) => group(groups.target, target(viewer, event, one)))}
     ${group(groups.where, where(viewer, event))}
     ${group(groups.when, when(viewer, event))}
     ${group(groups.metadata, metadata(viewer, event))}
+    ${group(groups.what, what(viewer, event))}
     ${group(groups.ledger, ledger(viewer, event))}
   </div>`;
 }
@@ -46,7 +47,7 @@ function what(viewer: Viewer, event: AuditEvent): Shown[] {
   const { details } = viewer.texts.value;
   return [
     filterRow(viewer, 'action', event.action, action(viewer, event.action)),
-    ...(['category', 'operation', 'outcome', 'severity', 'source'] as const).map((name) =>
+    ...(['outcome', 'severity', 'category', 'operation'] as const).map((name) =>
       filterRow(viewer, name, event[name] ?? undefined),
     ),
     event.registered ? nothing : row(details.fields.registered, details.unregistered),
@@ -93,20 +94,31 @@ function target(viewer: Viewer, event: AuditEvent, { type, id, name }: Target): 
 
 function where(viewer: Viewer, event: AuditEvent): Shown[] {
   const texts = viewer.texts.value;
+  const { fields } = texts.labels;
+  const source = filterRow(viewer, 'source', event.source);
   const missing = absence(viewer, event, 'context');
-  if (missing !== nothing) return [row(texts.labels.fields.ip, missing)];
+  if (missing !== nothing) return [source, row(fields.ip, missing)];
   const { ip_address, user_agent, session_id, request_id } = event.context ?? {};
-  const part = (name: string, label: string, value: string | undefined, buttons: Shown = nothing) =>
+  const part = (name: string, label: string, value: Shown, buttons: Shown = nothing) =>
     event.withheld?.includes(name)
       ? row(label, html`<span class="muted">${texts.details.withheld}</span>`)
-      : row(label, text(viewer, value), buttons);
-  const { fields } = texts.labels;
+      : row(label, value, buttons);
+  const id = (name: 'ip' | 'session_id' | 'request_id', value: string | undefined, withheld: string = name) =>
+    part(withheld, fields[name], text(viewer, value), choices(viewer, name, value));
   return [
-    part('ip_address', fields.ip, ip_address, choices(viewer, 'ip', ip_address)),
-    part('session_id', fields.session_id, session_id, choices(viewer, 'session_id', session_id)),
-    part('request_id', fields.request_id, request_id, choices(viewer, 'request_id', request_id)),
-    part('user_agent', texts.details.fields.user_agent, user_agent),
+    source,
+    id('ip', ip_address, 'ip_address'),
+    part('user_agent', texts.details.fields.user_agent, agent(viewer, user_agent)),
+    id('session_id', session_id),
+    id('request_id', request_id),
   ];
+}
+
+/** The browser by its name; the text as it is where that is not certain. */
+function agent(viewer: Viewer, value = ''): Shown {
+  const known = browserOf(value);
+  if (!known) return text(viewer, value || undefined);
+  return html`<span title=${value}>${viewer.texts.value.details.browser(known.browser, known.system)}</span>`;
 }
 
 function when(viewer: Viewer, event: AuditEvent): Shown[] {

@@ -2,10 +2,11 @@ import { html, nothing, svg } from 'lit';
 import { classMap } from 'lit/directives/class-map.js';
 import type { Facets } from '../event';
 import { sidebar } from '../icons';
+import { LOOKING } from '../labels';
 import { define, Part } from '../part';
-import { rangeName, written } from '../range';
+import { dayLabel, rangeName, written } from '../range';
 import { styled } from '../styled';
-import { dayAt } from '../zone';
+import { ticksOf } from '../ticks';
 
 type Buckets = Facets['histogram'];
 
@@ -15,8 +16,8 @@ interface Chosen {
   readonly head: number;
 }
 
-/** What is logged of those who only look. */
-const LOOKING = ['audit_log.viewed', 'audit_log.searched', 'audit_log.token_issued'];
+/** Pixels that a tick's label may take. */
+const TICK = 80;
 
 /** How many events there are, and when they were: bars to look at, and to zoom into. */
 export class Histogram extends Part {
@@ -25,6 +26,21 @@ export class Histogram extends Part {
   #dragging = false;
   /** What is shown stays while somebody chooses in it, whatever arrives. */
   #held: Buckets | null = null;
+  #width = 0;
+  #sizes = new ResizeObserver(([entry]) => {
+    this.#width = entry?.contentRect.width ?? 0;
+    this.requestUpdate();
+  });
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.#sizes.observe(this);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#sizes.disconnect();
+  }
 
   protected override watched() {
     return [this.viewer.query, this.viewer.overview, this.viewer.facets];
@@ -106,8 +122,25 @@ export class Histogram extends Part {
         ${from === null ? nothing : this.#tip(buckets, from, to)}
       </div>
       <p class="for-screen-readers" id="histogram-said">${this.#summary(facets, buckets)} ${t.help}</p>
-      <div class="histogram-axis muted" aria-hidden="true" ?hidden=${facets.total.count === 0}><span>${this.#edge(buckets, buckets.since)}</span><span>${this.#edge(buckets, buckets.until)}</span></div>
+      <div class="histogram-axis muted" aria-hidden="true" ?hidden=${facets.total.count === 0}>${this.#axis(buckets)}</div>
     </div>`;
+  }
+
+  /** When the bars were; of a few of no such beginning, from when to when they are. */
+  #axis(buckets: Buckets) {
+    const { counts, since, until } = buckets;
+    const starts = counts.map(({ at }) => Date.parse(at));
+    const ticks = ticksOf(starts, Math.floor(this.#width / TICK), this.viewer.when.value).map(
+      ({ bar, label }) => ({ label, place: bar / counts.length }),
+    );
+    // There is no room for the label of one at the end.
+    const shown = ticks.filter(({ place }) => (1 - place) * this.#width > TICK / 2);
+    if (shown.length < 2)
+      return html`<span>${this.#edge(buckets, since)}</span><span>${this.#edge(buckets, until)}</span>`;
+    return shown.map(
+      ({ place, label }) =>
+        html`<span class="histogram-tick" ${styled({ 'inset-inline-start': `${place * 100}%` })}>${label}</span>`,
+    );
   }
 
   /** Before this time not everything was counted. */
@@ -169,7 +202,7 @@ export class Histogram extends Part {
     const when = this.viewer.when.value;
     const moment = Date.parse(at);
     if (/^\d+[mh]$/.test(bucket)) return rangeName(moment, moment, when);
-    return rangeName(dayAt(moment, when.zone), dayAt(moment, when.zone, 1), when);
+    return dayLabel(moment, when);
   }
 
   /** The bars that are chosen, in order of time. */

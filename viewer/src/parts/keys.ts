@@ -4,6 +4,7 @@ import type { Actor } from '../event';
 import { define, Part } from '../part';
 import { Problem } from '../problem';
 import { problemWords } from '../problem-words';
+import { dayLabel } from '../range';
 import type { Viewer } from '../viewer';
 import './copy';
 
@@ -139,21 +140,18 @@ export class Keys extends Part {
 
   #key(key: Key): TemplateResult {
     const { keys } = this.t;
-    const at = (moment: string) => {
-      const { when } = this.viewer;
-      return when.value.ago(moment, new Date()) ?? when.value.day(moment);
-    };
-    const day = (moment: string) => this.viewer.when.value.day(moment);
+    const { when } = this.viewer;
+    const day = (moment: string) => dayLabel(Date.parse(moment), when.value);
+    const at = (moment: string) => when.value.ago(moment, new Date()) ?? day(moment);
     const by = key.created_by?.name ?? key.created_by?.email ?? key.created_by?.id;
     const end = key.revoked_at ?? key.expires_at;
     const active = key.status === 'active';
+    const scopes = key.scopes.map((scope) => (keys.scopes as Record<string, string>)[scope] ?? scope);
+    const ends = end === null ? keys.endless : (active ? keys.ends : keys.ended)(day(end));
     return html`<li class="keys-key">
-      <p class="keys-name"><bdi class="heading">${key.name}</bdi>${active ? nothing : html` <span class="keys-status">${keys.status[key.status]}</span>`}</p>
-      ${key.hint ? html`<p><code>${key.hint}</code></p>` : nothing}
-      <p>${key.scopes.map((scope) => (keys.scopes as Record<string, string>)[scope] ?? scope).join(', ')}</p>
+      <p class="keys-name"><bdi class="heading">${key.name}</bdi>${key.hint ? html` <code class="muted">${key.hint}</code>` : nothing}${active ? nothing : html` <span class="keys-status">${keys.status[key.status]}</span>`}</p>
+      <p>${scopes.join(', ')} · ${ends} · ${this.#used(key, at)}</p>
       <p class="muted"><bdi>${by ? keys.madeBy(day(key.created_at), by) : keys.made(day(key.created_at))}</bdi></p>
-      <p class="muted">${this.#used(key, at)}</p>
-      <p class="muted">${end === null ? keys.endless : (active ? keys.ends : keys.ended)(day(end))}</p>
       ${active && this.#mine(key) ? this.#deeds(key) : nothing}
     </li>`;
   }

@@ -55,19 +55,19 @@ export class ProblemNotice extends Part {
     const wait = this.#left;
     const isMine = problem.status === 422 || problem.code === 'hidden_part';
     // What is wrong with a search is said below its box.
-    const isTold = TOLD.test(problem.code) || problem.errors.some(({ parameter }) => parameter === 'q');
+    const isSearch = problem.errors.length > 0 && problem.errors.every(({ parameter }) => parameter === 'q');
     const clear = () => {
-      viewer.query.value = Query.ALL;
+      viewer.query.value = isSearch ? viewer.query.value.searching('') : Query.ALL;
     };
     return html`<div class=${slim ? 'problem slim' : 'problem state'} part="problem">
       <span class="state-icon">${problem.code === 'offline' ? offline : warning}</span>
       <div class="state-words">
         ${slim ? html`<strong>${title}</strong>` : html`<h2 class="heading">${title}</h2>`}
-        ${text ? html`<p class="muted">${text}</p>` : nothing}
-        ${isTold ? nothing : html`<p class="problem-detail"><code>${problem.detail}</code></p>`}
+        ${text && !isSearch ? html`<p class="muted">${text}</p>` : nothing}
+        ${isSearch || TOLD.test(problem.code) ? nothing : html`<p class="problem-detail"><code>${problem.detail}</code></p>`}
       </div>
       <div class="state-actions">
-        ${isMine && !viewer.query.value.isEmpty ? html`<button type="button" class="button primary" @click=${clear}>${t.states.clear}</button>` : nothing}
+        ${isMine && !viewer.query.value.isEmpty ? html`<button type="button" class="button primary" @click=${clear}>${isSearch ? t.search.clear : t.states.clear}</button>` : nothing}
         ${problem.status === 401 && isWeb(signIn.value) ? html`<a class="button primary" href=${signIn.value} target="_top">${t.states.signIn}</a>` : nothing}
         ${problem.code === 'invalid_parameter' ? nothing : html`<button type="button" class="button" @click=${this.#retry}>${t.states.again}</button>`}
         ${wait > 0 ? html`<span class="muted">${t.states.wait(wait, viewer.number(wait))}</span>` : nothing}

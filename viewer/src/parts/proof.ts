@@ -74,14 +74,18 @@ export class ProofPanel extends Part {
     const state = viewer.proofs.stateOf(event);
     const result = viewer.proofs.resultOf(event);
     const number = viewer.number(event.seq);
+    const [happened, recorded] = [event.occurred_at, event.recorded_at].map((at) =>
+      viewer.when.value.dayName(at),
+    ) as [string, string];
     const missing = result?.missing;
     const why =
       state === 'unavailable' ? proof.obstacles[missing && missing !== 'waiting' ? missing : 'unproven'] : '';
     return html`<section aria-label=${proof.event}>
       <p class="proof-subject">${event.sentence}</p>
       <div class="proof-verdict ${state}" role="status">${STATE_ICONS[state]}
-        <p>${proof.verdicts[state](number, viewer.when.value.dayName(event.recorded_at))} ${why}</p>
+        <p>${proof.verdicts[state](number, recorded)} ${why}</p>
       </div>
+      ${happened === recorded ? nothing : html`<p class="muted">${proof.happened(happened)}</p>`}
       ${
         result && result.steps.length > 0
           ? html`<h3 class="heading">${proof.checked}</h3>

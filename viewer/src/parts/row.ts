@@ -2,7 +2,7 @@ import { html, nothing, type TemplateResult } from 'lit';
 import { classMap } from 'lit/directives/class-map.js';
 import type { AuditEvent } from '../event';
 import { mask, warning } from '../icons';
-import { valueLabel } from '../labels';
+import { LOOKING, valueLabel } from '../labels';
 import { piecesOf } from '../sentence';
 import type { Viewer } from '../viewer';
 import { avatar } from './avatar';
@@ -32,7 +32,14 @@ export function row(viewer: Viewer, event: AuditEvent, state: RowState): Templat
     state.toggle();
   };
   const altered = isAltered(viewer, event);
-  const classes = { row: true, open, altered, fresh: state.fresh, support: !!actor.impersonator };
+  const classes = {
+    row: true,
+    open,
+    altered,
+    fresh: state.fresh,
+    support: !!actor.impersonator,
+    looking: LOOKING.includes(event.action),
+  };
   return html`<article
     class=${classMap(classes)}
     part=${altered ? 'row row-altered' : 'row'}
