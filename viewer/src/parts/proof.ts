@@ -85,7 +85,7 @@ export class ProofPanel extends Part {
       <div class="proof-verdict ${state}" role="status">${STATE_ICONS[state]}
         <p>${proof.verdicts[state](number, recorded)} ${why}</p>
       </div>
-      ${happened === recorded ? nothing : html`<p class="muted">${proof.happened(happened)}</p>`}
+      ${happened === recorded || state === 'altered' ? nothing : html`<p class="muted">${proof.happened(happened)}</p>`}
       ${
         result && result.steps.length > 0
           ? html`<h3 class="heading">${proof.checked}</h3>

@@ -38,7 +38,7 @@ export function row(viewer: Viewer, event: AuditEvent, state: RowState): Templat
     altered,
     fresh: state.fresh,
     support: !!actor.impersonator,
-    looking: LOOKING.includes(event.action),
+    looking: !altered && !actor.impersonator && LOOKING.includes(event.action),
   };
   return html`<article
     class=${classMap(classes)}
