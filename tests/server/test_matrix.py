@@ -389,6 +389,20 @@ def test_a_member_gets_their_own_events_alone(world: World) -> None:
             assert all(ME in (e["actor"].get("id"), *(t.get("id") for t in e["targets"])) for e in found)
 
 
+@pytest.mark.parametrize("holder", HELD)
+def test_entries_with_their_proofs_are_for_those_who_see_all(world: World, holder: str) -> None:
+    """As the route without them answers each; a member, who sees a part, is refused."""
+    query = {"tenant_id": world.mine.tenant, "seq": ["0", "1"], "entries": "true"}
+    with world.client(holder) as client:
+        answer = client.get("/api/audit-log/proofs", params=query)
+    right = expected("events:read", "GET", "/api/audit-log/proofs", holder)
+    if holder == "a member":
+        right = {(403, "part_of_the_log")}
+    code = answer.json()["code"] if answer.status_code >= 400 else ""
+    assert (answer.status_code, code) in right, answer.text
+    assert ('"entry":' in answer.text) == (answer.status_code == 200)
+
+
 def test_a_member_is_none_where_the_tenant_allows_none(service: Service) -> None:
     """A setting that is changed counts at once, for tokens that are about as well."""
     world = build(service)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
@@ -180,6 +181,91 @@ def test_proofs_of_a_page_are_on_record_once_and_name_nothing(service: Service, 
     shown = api.get(URL, params={"tenant_id": tenant, "action": "audit_log.proof_downloaded"}).json()["data"]
     assert [(event["metadata"]["kind"], event["targets"]) for event in shown] == [("proofs", [])]
     assert shown[0]["sentence"].endswith("downloaded proofs of the audit log")
+
+
+# --- with their entries
+
+
+def test_entries_come_along_as_they_were_sealed(service: Service, api: httpx.Client, tenant: str) -> None:
+    """For whoever sees all. Of what is not proven nothing is given, nor where nobody asks."""
+    seqs = log(api, tenant, 5)
+    sign(service.database, tenant, KEY, 5)
+    answer = ask(api, tenant, [0, *seqs, 99], entries="true")
+    leaves = leaves_of(service.database, tenant)
+    assert proven(answer, leaves)[0] == {0, 1, 2, 3, 4}
+    listed = api.get(URL, params={"tenant_id": tenant, "sealed": "true"}).json()["data"]
+    sealed = {event["seq"]: event["entry"] for event in listed}
+    for each in answer.json()["proofs"]:
+        assert each["entry"] == sealed[each["seq"]]
+        assert leaf_hash(each["entry"].encode()) == leaves[each["seq"]]
+    for more in ({}, {"entries": "false"}):
+        assert all(each.keys() == {"seq", "hashes"} for each in ask(api, tenant, seqs, **more).json()["proofs"])
+
+
+def test_an_entry_that_was_altered_comes_as_it_is_and_does_not_fit_its_proof(
+    service: Service, api: httpx.Client, tenant: str
+) -> None:
+    seqs = log(api, tenant, 5)
+    sign(service.database, tenant, KEY)
+    edited(service, tenant, seqs[2], rehashed=False)
+    answer = ask(api, tenant, seqs, entries="true")
+    leaves = leaves_of(service.database, tenant)
+    wrong = [
+        each["seq"] for each in answer.json()["proofs"] if leaf_hash(each["entry"].encode()) != leaves[each["seq"]]
+    ]
+    assert wrong == [seqs[2]]
+
+
+@pytest.mark.parametrize("value", ["", "1", "yes", "True", "true,true", "%00"])
+def test_entries_are_asked_for_plainly(api: httpx.Client, tenant: str, value: str) -> None:
+    body = problem(api.get(f"{URL}/proofs?tenant_id={tenant}&seq=1&entries={value}"), 422, "invalid_parameter")
+    assert [error["parameter"] for error in body["errors"]] == ["entries"]
+    twice = api.get(f"{URL}/proofs?tenant_id={tenant}&seq=1&entries=true&entries=true")
+    problem(twice, 422, "invalid_parameter")
+
+
+@pytest.mark.parametrize(
+    ("role", "asked"), [("member", {}), ("admin", {"filter": {"action": ["user.joined"]}})], ids=["member", "filter"]
+)
+def test_entries_are_for_those_who_see_the_whole_log(
+    service: Service, api: httpx.Client, tenant: str, reader: Reader, role: str, asked: dict[str, Any]
+) -> None:
+    """Not even of their own: who sees a part cannot tell what is left out of it. That they asked is on record."""
+    (own,) = log(api, tenant, 1, actor={"type": "user", "id": "usr_9"})
+    sign(service.database, tenant, KEY)
+    with reader(role, "usr_9", **asked) as partial:
+        assert ask(partial, tenant, [own]).status_code == 200
+        body = problem(ask(partial, tenant, [own], entries="true"), 403, "part_of_the_log")
+        assert [error["parameter"] for error in body["errors"]] == ["entries"]
+        assert ask(partial, tenant, [10**6], entries="true").json() == body, "it tells whether there is an entry"
+
+    # It is recorded behind the answer.
+    deadline = time.monotonic() + 10
+    while not (found := api.get(URL, params={"tenant_id": tenant, "action": "audit_log.access_denied"}).json()["data"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert [event["metadata"]["code"] for event in found] == ["part_of_the_log"]
+
+
+def test_entries_are_a_look_at_the_list(service: Service, api: httpx.Client, tenant: str, reader: Reader) -> None:
+    """Whoever asks for them by hand leaves an entry of it; whoever looked at the list before, no other one."""
+
+    def looks(actor: str) -> list[str]:
+        found = api.get(URL, params={"tenant_id": tenant, "actor_id": actor, "limit": 1000}).json()["data"]
+        return [event["action"] for event in found]
+
+    log(api, tenant, 3)
+    sign(service.database, tenant, KEY)
+    with reader("admin", "usr_a") as first, reader("admin", "usr_b") as second:
+        assert ask(first, tenant, [1], entries="true").status_code == 200
+        assert looks("usr_a") == ["audit_log.viewed"]
+        assert second.get(URL).status_code == 200
+        assert ask(second, tenant, [1], entries="true").status_code == 200
+        assert looks("usr_b") == ["audit_log.viewed"]
+    assert ask(api, tenant, [1], entries="true").status_code == 200
+    keys = api.get(URL, params={"tenant_id": tenant, "actor_type": "api_key", "limit": 1000}).json()["data"]
+    assert "audit_log.viewed" in {event["action"] for event in keys}
+    assert "audit_log.proof_downloaded" not in {event["action"] for event in keys}
 
 
 # --- altered

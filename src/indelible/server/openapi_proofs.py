@@ -62,7 +62,9 @@ def _proofs() -> dict[str, Any]:
         "summary": "The proofs of many events, against one checkpoint",
         "description": "Inclusion proofs (RFC 9162 section 2.1.3) for whoever lists events with `sealed` and verifies "
         "them. Nothing is waited for, unless `size` is given. Of entries that the caller does not see, or that there "
-        "are not, nothing is said. An entry whose bytes were altered has a proof, which does not fit them.",
+        "are not, nothing is said. An entry whose bytes were altered has a proof, which does not fit them. With "
+        "`entries` the entries come along, for whoever looks for what a list leaves out; a member, and a token with a "
+        "filter, is refused with 403 `part_of_the_log`.",
         "parameters": [parameter(p) for p in PROOFS],
         "responses": {
             "200": json_answer("The proofs", ref("PageProofs")),

@@ -2,6 +2,9 @@
 
 What is proven is where leaf hashes stand. The entries are not looked at: whoever has them hashes them, so that one that
 was altered fails there, and the proofs of the others hold all the same (`store.proofs.proven_inclusions`).
+
+With `entries` they come along: a viewer asks for those whose numbers a list lacks, and so finds out whether the list
+lacks them rightly.
 """
 
 from typing import Annotated, Any
@@ -9,12 +12,13 @@ from typing import Annotated, Any
 import structlog
 from litestar import Request, Response, get
 from litestar.datastructures import State
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from indelible.ledger import base64url
+from indelible.server.problems import ErrorDetail, Problem
 from indelible.server.proving import asked_for, record_proof
 from indelible.server.query import ProofsQuery
-from indelible.server.reading import given
+from indelible.server.reading import given, refused
 from indelible.server.responses import json_response
 from indelible.server.service import admitted
 from indelible.server.wire import Seq
@@ -32,6 +36,9 @@ class EntryProof(Struct):
 
     seq: Seq
     hashes: Annotated[list[str], Meta(description="From the leaf's sibling up; base64url without padding")]
+    entry: Annotated[
+        str | UnsetType, Meta(description="SHA-256 of a zero byte and this, in UTF-8, is the leaf hash; with `entries`")
+    ] = UNSET
 
 
 class PageProofs(Struct):
@@ -50,19 +57,35 @@ async def page_proofs(request: _Request) -> Response[bytes]:
     query = ProofsQuery.parse(given(request), bound=caller.tenant)
     view = caller.view(query.tenant)
     tenant = view.tenant
+    if query.entries and not caller.sees_all:
+        raise refused(request, tenant, _not_all())
     seen = await proofs.in_view(service.reading, view, query.seqs)
     signed, stated = await asked_for(request, tenant, query.size)
     covered = [seq for seq in seen if seq < stated.size]
     proven = await proofs.proven_inclusions(service.reading, tenant, covered, stated)
     if proven.fault is not None:
         _log.critical("a stored ledger contradicts what was signed of it", tenant=tenant, error=proven.fault)
-    await record_proof(request, tenant, "proofs")
+    sealed = await proofs.entries(service.reading, tenant, proven.hashes) if query.entries else {}
+    await record_proof(request, tenant, "entries" if query.entries else "proofs")
     return json_response(
         PageProofs(
             signed.note,
             stated.size,
-            [EntryProof(seq, [base64url.encode(value) for value in hashes]) for seq, hashes in proven.hashes.items()],
+            [
+                EntryProof(
+                    seq,
+                    [base64url.encode(value) for value in hashes],
+                    sealed[seq].decode(errors="replace") if seq in sealed else UNSET,
+                )
+                for seq, hashes in proven.hashes.items()
+            ],
             unsigned=seen[len(covered) :],
             altered=[seq for seq in covered if seq not in proven.hashes],
         )
     )
+
+
+def _not_all() -> Problem:
+    """Of others they are not told either that an entry is there."""
+    detail = "is for those who may see every event of the tenant: no members, and no tokens with a filter"
+    return Problem(403, "part_of_the_log", f"entries {detail}", [ErrorDetail(detail, parameter="entries")])

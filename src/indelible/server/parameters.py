@@ -14,6 +14,7 @@ __all__ = [
     "CONSISTENCY",
     "CURSOR",
     "DEFAULT_LIMIT",
+    "ENTRIES",
     "EVENT_ID",
     "FILTER_PARAMETERS",
     "LIMIT",
@@ -108,6 +109,12 @@ CONSISTENCY = (
     Parameter("to", "The later size; that of the latest checkpoint if absent.", _SIZE),
 )
 
+ENTRIES = Parameter(
+    "entries",
+    "true: each proof also has the `entry` that it is of. For those who may see every event of the tenant.",
+    {"type": "boolean", "default": False},
+)
+
 PROOFS = (
     TENANT,
     Parameter(
@@ -122,6 +129,7 @@ PROOFS = (
         required=True,
     ),
     CHECKPOINT_SIZE,
+    ENTRIES,
 )
 
 SINCE = Parameter(

@@ -202,15 +202,16 @@ def _stated(signed: Signed, ledger: Ledger) -> Checkpoint:
 async def record_proof(
     request: _Request,
     tenant: str,
-    kind: Literal["checkpoint", "consistency", "evidence", "proof", "proofs", "vkeys"],
+    kind: Literal["checkpoint", "consistency", "entries", "evidence", "proof", "proofs", "vkeys"],
     event_id: UUID | None = None,
 ) -> None:
     """Has it in the log of the log that the caller took one.
 
-    What a viewer checks by itself, whenever somebody looks, is a part of their looking at the list.
+    What a viewer checks by itself, whenever somebody looks, is a part of their looking at the list. To be given entries
+    is to look at the list, whoever asks.
     """
     service, caller = admitted(request)
-    if not caller.key_id and kind in ("checkpoint", "consistency", "proofs"):
+    if kind == "entries" or (not caller.key_id and kind in ("checkpoint", "consistency", "proofs")):
         await service.trail.record(request.scope, caller, tenant, "audit_log.viewed", once=["list"])
         return
     name = str(event_id) if event_id and not caller.key_id else None

@@ -15,6 +15,7 @@ from indelible.server.parameters import (
     CHECKPOINT_SIZE,
     CONSISTENCY,
     CURSOR,
+    ENTRIES,
     FILTER_PARAMETERS,
     MAX_PROOFS,
     MAX_VALUES,
@@ -209,11 +210,14 @@ class ProofsQuery:
     tenant: str
     seqs: frozenset[int]
     size: int | None
+    entries: bool
 
     @classmethod
     def parse(cls, given: Given, *, bound: str | None = None) -> "ProofsQuery":
         """Raises `Problem` 422."""
         reader = Reader(given, PROOFS, bound)
-        query = cls(reader.tenant(), reader.numbers("seq", most=MAX_PROOFS), reader.size("size"))
+        query = cls(
+            reader.tenant(), reader.numbers("seq", most=MAX_PROOFS), reader.size("size"), reader.flag(ENTRIES.name)
+        )
         reader.finish()
         return query

@@ -29,6 +29,7 @@ __all__ = [
     "Placed",
     "Proven",
     "consistency",
+    "entries",
     "find",
     "in_view",
     "inclusion",
@@ -184,6 +185,15 @@ async def in_view(source: Source, view: View, seqs: Iterable[int]) -> list[int]:
     async with _transaction(source, view) as connection:
         rows = await (await connection.execute(_IN_VIEW.format(sql.SQL(" AND ").join(wanted)), parameters)).fetchall()
     return [cast("int", seq) for (seq,) in rows]
+
+
+async def entries(source: Source, tenant: str, seqs: Iterable[int]) -> dict[int, bytes]:
+    """The entries of these numbers, as they are stored, for whoever sees all of the tenant's."""
+    parameters: dict[str, Any] = {"tenant": tenant, "seqs": [*seqs]}
+    wanted = sql.SQL("tenant_id = %(tenant)s AND seq = ANY (%(seqs)s::bigint[])")
+    async with _transaction(source, View(tenant)) as connection:
+        rows = await (await connection.execute(_ENTRY.format(wanted), parameters)).fetchall()
+    return {cast("int", seq): cast("bytes", entry) for seq, entry in rows}
 
 
 async def _folded(source: Source, tenant: str, parts: Sequence[Sequence[Node]]) -> list[bytes]:
