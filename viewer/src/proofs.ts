@@ -2,6 +2,7 @@ import { Cell, Observable } from './cell';
 import type { AuditEvent } from './event';
 import type { Step } from './proof/check';
 import type { Checker } from './proof/checker';
+import type { LeftOut } from './proof/continuity';
 import type { Obstacle } from './proof/ledger';
 
 /**
@@ -59,12 +60,12 @@ export class Proofs extends Observable {
   }
 
   stateOf(event: AuditEvent): ProofState {
-    return this.#checker?.stateOf(event) ?? (this.#isMissing ? 'unavailable' : 'unknown');
+    return this.#checker?.findings.stateOf(event) ?? (this.#isMissing ? 'unavailable' : 'unknown');
   }
 
   /** Null as long as it is not checked. */
   resultOf(event: AuditEvent): Result | null {
-    return this.#checker?.resultOf(event) ?? null;
+    return this.#checker?.findings.resultOf(event) ?? null;
   }
 
   /** Has these events checked, soon; those that were are not checked again. */
@@ -83,14 +84,14 @@ export class Proofs extends Observable {
 
   /** Pins a key in this browser, for good; null: forgets it. False where it is no key. */
   async remember(vkey: string | null): Promise<boolean> {
-    const isDone = (await this.#checker?.remember(vkey)) ?? false;
+    const isDone = (await this.#checker?.trust.remember(vkey)) ?? false;
     if (isDone) this.#restart();
     return isDone;
   }
 
   /** Has this browser forget what it saw of the ledger. */
   forget(): void {
-    this.#checker?.forget();
+    this.#checker?.trust.forget();
     this.#restart();
   }
 
@@ -100,27 +101,32 @@ export class Proofs extends Observable {
 
   /** What is believed of the ledger; null as long as nothing is. */
   get standing() {
-    return this.#checker?.standing ?? null;
+    return this.#checker?.trust.standing ?? null;
   }
 
   /** The ledger is not what was signed of it. */
   get contradiction() {
-    return this.#checker?.contradiction ?? null;
+    return this.#checker?.trust.contradiction ?? null;
   }
 
   /** Why nothing can be checked at present. */
   get obstacle(): Pick<Obstacle, 'kind' | 'passes'> | null {
-    return this.#isMissing ? { kind: 'missing', passes: false } : (this.#checker?.obstacle ?? null);
+    return this.#isMissing ? { kind: 'missing', passes: false } : (this.#checker?.trust.obstacle ?? null);
   }
 
   /** Ids of events that are displayed otherwise than they were sealed, or are not what was signed. */
   get altered(): ReadonlySet<string> {
-    return this.#checker?.altered ?? new Set();
+    return this.#checker?.findings.altered ?? new Set();
+  }
+
+  /** What the list leaves out, though it should have it. */
+  get leftOut(): readonly LeftOut[] {
+    return this.#checker?.continuity.leftOut ?? [];
   }
 
   /** How many events were looked at, altered ones and others. */
   get seen(): number {
-    return this.#checker?.seen ?? 0;
+    return this.#checker?.findings.seen ?? 0;
   }
 
   get checking(): boolean {

@@ -15,6 +15,9 @@ const TOGETHER = 150;
 /** `off`: nothing new comes, as the query has an end, or as something is wrong. */
 export type Liveness = 'off' | 'connecting' | 'on' | 'interrupted';
 
+/** Where an event stands in the timeline. */
+export type Place = Pick<AuditEvent, 'occurred_at' | 'seq'>;
+
 /**
  * The rows that were loaded of one query, newest first, and what is logged meanwhile.
  *
@@ -74,7 +77,7 @@ export class Timeline extends Observable {
   }
 
   /** The event's row; where it has none, the one that would stand in its place. */
-  indexOf(event: AuditEvent): number {
+  indexOf(event: Place): number {
     return first(this.#rows.length, (index) => !isNewer(this.#rows[index], event));
   }
 
@@ -179,6 +182,11 @@ export class Timeline extends Observable {
   #append(page: Page): void {
     for (const event of page.data) {
       if (this.#byId.has(event.id)) continue;
+      // In which order they are is not the service's word.
+      if (isNewer(event, this.#rows.at(-1))) {
+        this.#late.push(event);
+        continue;
+      }
       this.#byId.set(event.id, event);
       this.#rows.push(event);
     }
@@ -207,6 +215,11 @@ export class Timeline extends Observable {
     }
     if (inserted) this.revision++;
     return inserted;
+  }
+
+  /** Puts in what the live stream did not bring. */
+  add(events: readonly AuditEvent[]): void {
+    if (this.#insert(events)) this.changed();
   }
 
   #solved(): void {
@@ -267,7 +280,7 @@ export class Timeline extends Observable {
 }
 
 /** In timeline order. Times are all of one length, in UTC, so that their texts compare as they do. */
-function isNewer(one: AuditEvent | undefined, other: AuditEvent): boolean {
-  if (!one || one.occurred_at !== other.occurred_at) return (one?.occurred_at ?? '') > other.occurred_at;
-  return one.seq > other.seq;
+export function isNewer(one: Place | undefined, other: Place | undefined): boolean {
+  if (!one || !other) return false;
+  return one.occurred_at === other.occurred_at ? one.seq > other.seq : one.occurred_at > other.occurred_at;
 }

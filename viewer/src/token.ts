@@ -7,6 +7,8 @@ export interface Claims {
   tenant: string | null;
   /** `admin`, or `member`, who is shown a part. */
   role: string | null;
+  /** Every event of the tenant is shown. */
+  whole: boolean;
   zone: string | null;
   locale: string | null;
 }
@@ -16,7 +18,15 @@ export interface Claims {
  * token opens the service decides.
  */
 export function claimsOf(token: string | null): Claims {
-  const nothing = { life: null, reader: token, tenant: null, role: null, zone: null, locale: null };
+  const nothing = {
+    life: null,
+    reader: token,
+    tenant: null,
+    role: null,
+    whole: true,
+    zone: null,
+    locale: null,
+  };
   const part = token?.split('.')[1];
   if (!part) return nothing;
   try {
@@ -31,6 +41,7 @@ export function claimsOf(token: string | null): Claims {
       reader: JSON.stringify([tenant, sub, role, filter, staff]),
       tenant: typeof tenant === 'string' ? tenant : null,
       role: typeof role === 'string' ? role : null,
+      whole: role !== 'member' && !filter,
       zone: typeof zoneinfo === 'string' ? zoneinfo : null,
       locale: typeof locale === 'string' ? locale : null,
     };

@@ -77,7 +77,7 @@ export class Viewer {
     this.more.value = 'loading';
     try {
       const { Checker, titlesOf } = await pinned('more.js', () => import('./more'));
-      if (this.proofs.checker === null) this.proofs.begin((pinned) => new Checker(this.api, pinned));
+      if (this.proofs.checker === null) this.proofs.begin((pinned) => new Checker(this.api, pinned, this));
       if (this.api.language !== 'en') void titlesOf(this.api).then((titles) => this.directory.call(titles));
       this.more.value = 'there';
     } catch {

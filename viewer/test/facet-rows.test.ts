@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Facets } from '../src/event';
 import { countedRows, listedRows, type Row } from '../src/facet-rows';
-import { en } from '../src/locale/en';
+import { languageOf } from '../src/locale';
 import type { FilterName, Term } from '../src/query';
 
 const row = (value: string, count: number | null = null, name: FilterName = 'category'): Row => ({
@@ -57,13 +57,14 @@ describe('listedRows', () => {
   });
 });
 
-it('actors are looked for by id, and those without one by type', () => {
+it('actors are looked for by id, and those without one by type', async () => {
   const actor = [
     { type: 'user', id: 'usr_1', name: 'Sarah Chen', count: 3 },
     { type: 'api_key', id: 'key_1', count: 2 },
     { type: 'system', count: 1 },
   ];
-  const rows = countedRows({ facets: { actor } } as unknown as Facets, 'actor', en);
+  const { texts } = await languageOf('en');
+  const rows = countedRows({ facets: { actor } } as unknown as Facets, 'actor', texts);
   expect(rows.map(({ name, value, label }) => [name, value, label])).toEqual([
     ['actor_id', 'usr_1', 'Sarah Chen'],
     ['actor_id', 'key_1', 'key_1'],

@@ -128,6 +128,17 @@ describe('Timeline', () => {
     expect(service.asked.length).toBe(3);
   });
 
+  it('puts in order what is not, and what was found elsewhere', async () => {
+    await loaded(page([2, 4, 1, 3], 'older'));
+    expect(ids(timeline)).toEqual(['e1', 'e2', 'e3', 'e4']);
+    timeline.add([event(2.5, 7), event(2), event(9)]);
+    expect(ids(timeline)).toEqual(['e1', 'e2', 'e2.5', 'e3', 'e4']);
+    void timeline.more();
+    service.last.answer(page([8, 10]));
+    await pass();
+    expect(ids(timeline)).toEqual(['e1', 'e2', 'e2.5', 'e3', 'e4', 'e8', 'e9', 'e10']);
+  });
+
   it('drops what answers late', async () => {
     void timeline.load(Query.ALL);
     const first = service.last;

@@ -35,6 +35,16 @@ describe('claims', () => {
       expect(claimsOf(token({ ...marcus, ...other })).reader).not.toBe(reader);
   });
 
+  test('tell who is shown a part of the log', () => {
+    const whole = (more: object) => claimsOf(token({ ...marcus, ...more })).whole;
+    expect([whole({}), whole({ role: 'member' }), whole({ filter: { category: ['auth'] } })]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    expect(claimsOf('ind_live_abc').whole).toBe(true);
+  });
+
   test.each(['ind_live_abc', 'a.b', 'a.!!.c', `a.${encoded(null)}.c`, `a.${encoded([1])}.c`, ''])(
     '%s has none',
     (text) => {

@@ -617,6 +617,7 @@ export const de: Texts = {
     saveBoth: 'Beide Angaben sichern',
     alteredRows: (seen, count, written) =>
       `VERÄNDERT: ${count} von ${written} ${many(seen, 'geprüften Ereignis', 'geprüften Ereignissen')}`,
+    leftOut: (number) => `VERÄNDERT: In der Liste wurde ein Ereignis ausgelassen, Nummer ${number}`,
     upTo: {
       proven: (entry) => `Bewiesen bis Eintrag ${entry}`,
       unpinned: (entry) => `Stimmig bis Eintrag ${entry}, Schlüssel nicht hinterlegt`,
@@ -681,5 +682,23 @@ export const de: Texts = {
     command: 'Befehl',
     verifier:
       'verify.py aus dem Projekt Indelible nehmen, nicht aus der Datei: Wer die Datei fälscht, kann auch das fälschen.',
+  },
+  continuity: {
+    out: (number, at, action, actor) =>
+      `In der Liste ausgelassen: Nummer ${number} vom ${at}, ${action} von ${actor}.`,
+    forged: (number) => `Was der Dienst als Nummer ${number} ausgibt, ist nicht, was signiert wurde.`,
+    beside: (number) => `In der Liste wurde daneben ein Ereignis ausgelassen: Nummer ${number}.`,
+    checking: 'Es wird geprüft, ob in der Liste etwas ausgelassen wurde …',
+    part: 'Zu sehen ist ein Teil des Logs: Ob etwas ausgelassen wurde, wird nicht gesagt.',
+    nothing: 'In der Liste wurde nichts ausgelassen.',
+    looked: (low, high) => `Angesehen wurden die Nummern ${low} bis ${high}.`,
+    all: (low, high) => `Sie enthält jede Nummer von ${low} bis ${high}.`,
+    others: (low, high, count, written) =>
+      `Sie enthält jede Nummer von ${low} bis ${high} außer ${written}, ${many(count, 'die zu einer anderen Zeit gehört oder ausgefiltert ist', 'die zu anderen Zeiten gehören oder ausgefiltert sind')}.`,
+    cut: (low) =>
+      `Nummern unter ${low} wurden nicht angesehen, weil zu viele davon nicht in der Liste stehen.`,
+    unknown: 'NICHT GEPRÜFT, ob in der Liste etwas ausgelassen wurde.',
+    refused: (count, written, number) =>
+      `Der Dienst hat ${written} ${many(count, 'Eintrag', 'Einträge')} nicht herausgegeben, etwa Nummer ${number}.`,
   },
 };

@@ -1,5 +1,6 @@
 import { pinned } from '../pinned';
 import { en } from './en';
+import type { later } from './en-later';
 
 type Widened<T> = T extends string
   ? string
@@ -8,7 +9,7 @@ type Widened<T> = T extends string
     : { readonly [K in keyof T]: Widened<T[K]> };
 
 /** All that the viewer says. English is the model; a language that lacks a text does not compile. */
-export type Texts = Widened<typeof en>;
+export type Texts = Widened<typeof en & typeof later>;
 
 export interface Language {
   readonly texts: Texts;
@@ -16,9 +17,12 @@ export interface Language {
   readonly locale: string;
 }
 
-/** English is there at once; each other language is a file of its own. */
+/** There at once, but for what comes with the parts that say it (more.ts). */
+const ENGLISH = en as typeof en & typeof later;
+
+/** Each other language is a file of its own. */
 const LANGUAGES: Record<string, () => Promise<Texts>> = {
-  en: async () => en,
+  en: async () => ENGLISH,
   de: () => pinned('de.js', async () => (await import('./de')).de),
 };
 
@@ -34,5 +38,5 @@ export async function languageOf(...wanted: (string | null | undefined)[]): Prom
       // No language tag, or its file is not there.
     }
   }
-  return { texts: en, locale: 'en' };
+  return { texts: ENGLISH, locale: 'en' };
 }

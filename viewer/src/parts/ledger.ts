@@ -27,19 +27,21 @@ export class LedgerSummary extends Part {
 /** What is not shown of an event is of no account here: the root is of hashes. */
 export type LedgerState = Exclude<ProofState, 'partial'>;
 
-/** Altered where any event in sight is, or the ledger contradicts what was signed of it. */
-export function ledgerState({ contradiction, altered, obstacle, standing, checking }: Proofs): LedgerState {
-  if (contradiction || altered.size > 0) return 'altered';
+/** Altered where any event in sight is, one was left out, or the ledger contradicts what was signed of it. */
+export function ledgerState(proofs: Proofs): LedgerState {
+  const { contradiction, altered, leftOut, obstacle, standing, checking } = proofs;
+  if (contradiction || altered.size > 0 || leftOut[0]) return 'altered';
   if (standing && (!obstacle || obstacle.passes)) return standing.by === 'service' ? 'unpinned' : 'proven';
   if (obstacle) return obstacle.kind === 'unsigned' ? 'waiting' : 'unavailable';
   return checking ? 'checking' : 'unknown';
 }
 
 export function summary(viewer: Viewer): string {
-  const { contradiction, altered, standing, seen, obstacle } = viewer.proofs;
+  const { contradiction, altered, leftOut, standing, seen, obstacle } = viewer.proofs;
   const { proof } = viewer.texts.value;
   if (contradiction) return proof.contradictions[contradiction.kind];
   if (altered.size > 0) return proof.alteredRows(seen, viewer.number(altered.size), viewer.number(seen));
+  if (leftOut[0]) return proof.leftOut(viewer.number(leftOut[0].seq));
   const state = ledgerState(viewer.proofs);
   if (standing && (state === 'proven' || state === 'unpinned'))
     return proof.upTo[state](viewer.number(standing.checkpoint.size - 1));

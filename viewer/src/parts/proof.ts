@@ -7,11 +7,11 @@ import { Problem } from '../problem';
 import { toBase64 } from '../proof/bytes';
 import type { Step } from '../proof/check';
 import type { Standing } from '../proof/ledger';
+import { beside, wholeness } from './continuity';
 import './copy';
 import { ledgerState, summary } from './ledger';
 import { STATE_ICONS } from './lock';
-
-const VERDICTS = { ok: icons.check, failed: icons.close, unchecked: icons.exclude };
+import { type StepText, step } from './steps';
 
 /** What was checked of the chosen event and of its ledger, how, and how to do it without us. */
 export class ProofPanel extends Part {
@@ -89,7 +89,7 @@ export class ProofPanel extends Part {
       ${
         result && result.steps.length > 0
           ? html`<h3 class="heading">${proof.checked}</h3>
-            <ol class="proof-steps">${[...result.steps, ...this.#ofRoot(event)].map((step) => this.#step(step))}</ol>
+            <ol class="proof-steps">${[...result.steps.map((one) => this.#told(one)), ...this.#ofRoot(event), ...beside(viewer, event)].map((one) => step(this.t, one))}</ol>
             <p class="muted">${proof.sentence}</p>`
           : nothing
       }
@@ -103,7 +103,7 @@ export class ProofPanel extends Part {
   }
 
   /** The two steps that are the ledger's: who signed the root, and whether it continues what this browser knew. */
-  #ofRoot(event: AuditEvent): { text: string; verdict: Step['verdict'] }[] {
+  #ofRoot(event: AuditEvent): StepText[] {
     const { standing, contradiction, resultOf } = this.viewer.proofs;
     const { proof } = this.t;
     if (contradiction) return [{ text: proof.contradictions[contradiction.kind], verdict: 'failed' }];
@@ -122,18 +122,11 @@ export class ProofPanel extends Part {
     return proof.continues(this.viewer.number(known.size), when.full(known.at), when.dayName(known.since));
   }
 
-  #step(step: Step | { text: string; verdict: Step['verdict'] }): TemplateResult {
-    const { proof } = this.t;
-    const text = 'text' in step ? step.text : this.#told(step);
-    return html`<li class="proof-step ${step.verdict}">${VERDICTS[step.verdict]}
-      <span><span class="for-screen-readers">${proof.marks[step.verdict]}</span>${text}</span></li>`;
-  }
-
-  #told({ name, verdict, why, names = [], count = 0 }: Step): string {
+  #told({ name, verdict, why, names = [], count = 0 }: Step): StepText {
     const { proof } = this.t;
     const listed = names.map((one) => proof.names[one as keyof typeof proof.names] ?? one).join(', ');
-    if (why) return proof.why[why](listed, count);
-    return proof.steps[name][verdict === 'ok' ? 'ok' : 'failed'];
+    const text = why ? proof.why[why](listed, count) : proof.steps[name][verdict === 'ok' ? 'ok' : 'failed'];
+    return { text, verdict };
   }
 
   #ofLedger(): TemplateResult {
@@ -141,7 +134,7 @@ export class ProofPanel extends Part {
     const { proof } = this.t;
     const { proofs } = viewer;
     const { standing, contradiction, altered } = proofs;
-    const proven = proofs.checker?.proven ?? 0;
+    const proven = proofs.checker?.findings.proven ?? 0;
     const state = ledgerState(proofs);
     return html`<section aria-label=${proof.ledger}>
       <h3 class="heading">${proof.ledger}</h3>
@@ -151,10 +144,11 @@ export class ProofPanel extends Part {
       ${contradiction ? this.#contradiction() : nothing}
       ${standing ? this.#standing(standing) : nothing}
       ${contradiction ? nothing : html`<p class="muted">${proof.counted(proven, viewer.number(proven), viewer.number(altered.size))}</p>`}
+      ${contradiction ? nothing : wholeness(viewer)}
       <div class="proof-actions"><button class="button small" @click=${this.#look}>${proof.look}</button></div>
       ${standing ? this.#note(standing) : nothing}
       ${this.#pin(standing)}
-      ${proofs.checker?.known ? this.#memory() : nothing}
+      ${proofs.checker?.trust.known ? this.#memory() : nothing}
       ${this.#without(standing)}
     </section>`;
   }
@@ -207,9 +201,9 @@ export class ProofPanel extends Part {
 
   #pin(standing: Standing | null): TemplateResult | typeof nothing {
     const { proof } = this.t;
-    const { checker } = this.viewer.proofs;
-    if (!checker?.canPin) return nothing;
-    const isOwn = checker.isPinnedHere;
+    const trust = this.viewer.proofs.checker?.trust;
+    if (!trust?.canPin) return nothing;
+    const isOwn = trust.isPinnedHere;
     return html`<details class="fold proof-more" ?open=${standing?.by === 'service'}><summary>${proof.pin}</summary>
       <p>${isOwn ? proof.pinned : proof.pinWhy}</p>
       ${

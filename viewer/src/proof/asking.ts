@@ -1,16 +1,17 @@
 import type { Api } from '../api';
 import type { AuditEvent } from '../event';
 import { Problem } from '../problem';
-import { type Bytes, fromBase64url } from './bytes';
+import { type Bytes, fromBase64url, utf8 } from './bytes';
 import { checkSealed, type Reader } from './check';
 import type { Checkpoint } from './checkpoint';
+import { type Entry, parseEntry } from './entry';
 import { Obstacle } from './ledger';
-import { isIncluded } from './tree';
+import { isIncluded, leafHash } from './tree';
 
 /** What the service answers with (docs/api.md); nothing of it is believed but the checkpoint, and that as `believe` does. */
 interface PageProofs {
   checkpoint: string;
-  proofs: { seq: number; hashes: string[] }[];
+  proofs: { seq: number; hashes: string[]; entry?: string }[];
   altered: number[];
 }
 
@@ -19,17 +20,25 @@ export interface Proven {
   readonly checkpoint: Checkpoint | null;
   /** By number, as they were given: two hundred are too many to be read at once. */
   readonly hashes: ReadonlyMap<number, readonly string[]>;
+  /** The sealed texts, where they were asked for. */
+  readonly entries: ReadonlyMap<number, string>;
   /** Entries of which the service itself says that no proof holds. */
   readonly altered: ReadonlySet<number>;
 }
 
 type Believe = (note: string) => Promise<Checkpoint>;
 
-/** The proofs of these entries, at most 200. Throws `Problem`, `Obstacle`, and what `believe` throws. */
-export async function askProofs(api: Api, seqs: readonly number[], believe: Believe): Promise<Proven> {
-  const nothing = { checkpoint: null, hashes: new Map(), altered: new Set<number>() };
+/** The proofs of these entries, at most 200; with `entries` their texts too. Throws `Problem`, `Obstacle`, and what `believe` throws. */
+export async function askProofs(
+  api: Api,
+  seqs: readonly number[],
+  believe: Believe,
+  entries = false,
+): Promise<Proven> {
+  const nothing = { checkpoint: null, hashes: new Map(), entries: new Map(), altered: new Set<number>() };
   if (seqs.length === 0) return nothing;
-  const parameters = [...new Set(seqs)].map((seq) => ['seq', `${seq}`] as const);
+  const parameters = [...new Set(seqs)].map((seq) => ['seq', `${seq}`] as [string, string]);
+  if (entries) parameters.push(['entries', 'true']);
   const page = await api.json<PageProofs>('/api/audit-log/proofs', parameters).catch((error: unknown) => {
     if (error instanceof Problem && error.code === 'no_checkpoint') return undefined;
     throw error;
@@ -38,7 +47,10 @@ export async function askProofs(api: Api, seqs: readonly number[], believe: Beli
   if (typeof page?.checkpoint !== 'string') throw new Obstacle('unreadable');
   const checkpoint = await believe(page.checkpoint);
   const hashes = new Map(page.proofs.map((proof) => [proof.seq, proof.hashes]));
-  return { checkpoint, hashes, altered: new Set(page.altered) };
+  const texts = page.proofs.flatMap(({ seq, entry }) =>
+    typeof entry === 'string' ? [[seq, entry] as const] : [],
+  );
+  return { checkpoint, hashes, entries: new Map(texts), altered: new Set(page.altered) };
 }
 
 /** Whether these hashes prove that the leaf is entry `seq` of the ledger. */
@@ -52,6 +64,22 @@ export async function isProof(
     return await isIncluded(leaf, BigInt(seq), BigInt(size), hashes.map(fromBase64url), root);
   } catch {
     return false;
+  }
+}
+
+/** The entry of this text, where the signed root has it at this number. */
+export async function openProven(
+  text: string,
+  seq: number,
+  hashes: readonly string[],
+  checkpoint: Checkpoint,
+): Promise<Entry | null> {
+  try {
+    const entry = parseEntry(text);
+    const isThere = await isProof(hashes, await leafHash(utf8(text)), seq, checkpoint);
+    return isThere && entry.seq === seq ? entry : null;
+  } catch {
+    return null;
   }
 }
 

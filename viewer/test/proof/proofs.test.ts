@@ -1,9 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Api } from '../../src/api';
+import { Cell } from '../../src/cell';
 import type { AuditEvent } from '../../src/event';
 import { Problem } from '../../src/problem';
 import { Checker } from '../../src/proof/checker';
 import { Proofs } from '../../src/proofs';
+import { Query } from '../../src/query';
+import type { Timeline } from '../../src/timeline';
 import { events, SIZE, vectors } from './vectors';
 
 /** A service that answers what it is told to. */
@@ -53,6 +56,12 @@ class Service {
   }
 }
 
+/** A list that is still on its way: nothing is looked for in it. */
+const LIST = {
+  timeline: Object.assign(new Cell(null), { loading: true }) as unknown as Timeline,
+  query: new Cell(Query.ALL),
+};
+
 let service: Service;
 let proofs: Proofs;
 
@@ -60,7 +69,7 @@ function look(pinned: string | null = vectors.keys[0]): Proofs {
   proofs?.stop();
   proofs = new Proofs();
   proofs.pin(pinned);
-  proofs.begin((keys) => new Checker(service as unknown as Api, keys));
+  proofs.begin((keys) => new Checker(service as unknown as Api, keys, LIST));
   return proofs;
 }
 
@@ -235,7 +244,7 @@ describe('keys', () => {
     await proofs.checker?.look('acme');
     await checked(forged);
     expect(new Set(forged.map((row) => proofs.stateOf(row)))).toEqual(new Set(['unavailable']));
-    expect([proofs.checker?.proven, proofs.seen]).toEqual([0, forged.length]);
+    expect([proofs.checker?.findings.proven, proofs.seen]).toEqual([0, forged.length]);
   });
 
   it('in whose name a signature is forged contradict everything', async () => {
