@@ -16,8 +16,9 @@ const MOST = 2000;
 /** How many events, and how many pages of them, are asked for where the list is asked for anew. */
 const PAGE = 1000;
 const PAGES = 50;
-/** Milliseconds: rows that come together are looked at together, and first of all they are shown. */
+/** Milliseconds for which no rows came, as whoever scrolls is not to notice; and after which they are looked at anyway. */
 const REST = 400;
+const DELAY = 5000;
 /** Milliseconds for which nothing is asked for where something could not be had. */
 const PATIENCE = 30_000;
 const PART = { kind: 'part' } as const;
@@ -78,6 +79,8 @@ export class Continuity extends Observable {
   readonly #leftOut = new Map<number, LeftOut>();
   readonly #unlisten: (() => void)[];
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** When it was to be looked at the latest. */
+  #due = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #working = false;
   #stopped = false;
@@ -114,7 +117,10 @@ export class Continuity extends Observable {
   wake(): void {
     this.#isStale = true;
     if (this.#stopped || this.#working) return;
-    this.#timer ??= setTimeout(() => void this.#work(), REST);
+    if (this.#timer === undefined) this.#due = Date.now() + DELAY;
+    clearTimeout(this.#timer);
+    const rest = Math.max(0, Math.min(REST, this.#due - Date.now()));
+    this.#timer = setTimeout(() => void this.#work(), rest);
   }
 
   /** Asks once more for what was not given. */
@@ -172,7 +178,7 @@ export class Continuity extends Observable {
     const rows = [...timeline.rows];
     const states = rows.map((row) => findings.stateOf(row));
     if (states.some((state) => state === 'unknown' || state === 'checking')) {
-      // A portion after each rest: whoever scrolls through thousands is not to notice.
+      // A portion after each rest.
       this.events.want(rows.filter((_, i) => states[i] === 'unknown').slice(0, BATCH));
       return CHECKING;
     }
