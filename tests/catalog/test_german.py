@@ -286,6 +286,36 @@ def test_a_vendors_action_may_have_german(tmp_path: Path) -> None:
     assert german.actions["invoice.approved"].title == "Rechnung genehmigt"
 
 
+@pytest.mark.parametrize(
+    ("sentence", "failed"),
+    [
+        ("{actor} hat die Rechnung storniert", "Sarah Chen wollte die Rechnung stornieren – fehlgeschlagen"),
+        ("{actor} hat sie als bezahlt markiert", "Sarah Chen wollte sie als bezahlt markieren – fehlgeschlagen"),
+        ("{actor} hat sie auf abgelehnt gesetzt", "Sarah Chen wollte sie auf abgelehnt setzen – fehlgeschlagen"),
+        ("{actor} hat sie gesperrt und gelöscht", "Sarah Chen wollte sie sperren und löschen – fehlgeschlagen"),
+        ("{actor} hat sie entfernt: hat gestört", "Sarah Chen wollte sie entfernen: hat gestört – fehlgeschlagen"),
+        # What does not end with a verb that is known stays as it is.
+        ("{actor} ist gesperrt worden", "Sarah Chen ist gesperrt worden – fehlgeschlagen"),
+        ("{actor} hat gelöscht, was da war", "Sarah Chen wollte löschen, was da war – fehlgeschlagen"),
+        ("{actor} hat sie gewogen und gelöscht", "Sarah Chen hat sie gewogen und gelöscht – fehlgeschlagen"),
+        ("{actor} hat sie gewogen", "Sarah Chen hat sie gewogen – fehlgeschlagen"),
+        ("Gelöscht von {actor}", "Gelöscht von Sarah Chen – fehlgeschlagen"),
+    ],
+)
+def test_an_attempt_is_told_by_the_verb_at_the_end(tmp_path: Path, sentence: str, failed: str) -> None:
+    catalog = load(
+        tmp_path,
+        OWN.partition('["invoice.approved".de]')[0]
+        + f"""
+        ["invoice.approved".de]
+        title = "Rechnung"
+        sentence = "{sentence}"
+    """,
+    )
+    (german,) = catalog.others
+    assert german.sentence(event("invoice.approved", outcome="failure")) == failed
+
+
 def test_the_example_in_the_docs_reads(tmp_path: Path) -> None:
     """docs/own-actions.md shows German that works as it stands."""
     page = (Path(__file__).parents[2] / "docs" / "own-actions.md").read_text("utf-8")

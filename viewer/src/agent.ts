@@ -18,16 +18,21 @@ const SYSTEMS = [
   [/\bLinux\b/, 'Linux'],
 ] as const;
 
-/** Whatever says more than these browsers do may be any program, as is what an app shows within itself (`wv`). */
+/**
+ * The system, and what names the browser. Whatever says more than these browsers do may be any program, as is what an app
+ * shows within itself (`wv`; before that, a Chrome with a version of its own).
+ */
 const PLAIN =
-  /^Mozilla\/5\.0 \((?![^()]*; wv\))[^()]*\)(?: (?:AppleWebKit|Gecko|Chrome|CriOS|Firefox|FxiOS|Version|Mobile|Safari|Edg|EdgA|EdgiOS|OPR|SamsungBrowser)\/[\w.+]+| \(KHTML, like Gecko\)| Mobile)+$/;
+  /^Mozilla\/5\.0 \((?!compatible)(?![^()]*; wv\))([^()/]*)\)((?: (?:AppleWebKit|Gecko|Chrome|CriOS|Firefox|FxiOS|Version|Mobile|Safari|Edg|EdgA|EdgiOS|OPR|SamsungBrowser)\/[\w.+]+| \(KHTML, like Gecko\)| Mobile)+)$/;
 
 /** "Chrome 141 on Windows"; null where the text is not that of a browser that is known. */
 export function browserOf(agent: string): { browser: string; system: string } | null {
-  if (!PLAIN.test(agent)) return null;
-  const system = SYSTEMS.find(([pattern]) => pattern.test(agent))?.[1];
+  const [, place, names] = PLAIN.exec(agent) ?? [];
+  if (place === undefined || names === undefined) return null;
+  if (names.includes(' Version/') && names.includes(' Chrome/')) return null;
+  const system = SYSTEMS.find(([pattern]) => pattern.test(place))?.[1];
   for (const [pattern, name] of BROWSERS) {
-    const version = pattern.exec(agent)?.[1];
+    const version = pattern.exec(names)?.[1];
     if (version) return system ? { browser: `${name} ${version}`, system } : null;
   }
   return null;

@@ -58,6 +58,9 @@ test.each([
   `Mozilla/5.0 (X11; Linux x86_64) ${KHTML} HeadlessChrome/141.0.0.0 Safari/537.36`,
   `Mozilla/5.0 (Windows NT 10.0) ${KHTML} Slack/4.46 Chrome/141.0.0.0 Electron/38 Safari/537.36`,
   `Mozilla/5.0 (Linux; Android 14; Pixel 8; wv) ${KHTML} Version/4.0 Chrome/141.0.0.0 Mobile Safari/537.36`,
+  `Mozilla/5.0 (Linux; U; Android 4.4; Nexus 5) ${KHTML} Version/4.0 Chrome/120.0.0.0 Mobile Safari/537.36`,
+  `Mozilla/5.0 (Windows NT 10.0; evil Firefox/3) ${KHTML} Chrome/141.0.0.0 Safari/537.36`,
+  'Mozilla/5.0 (compatible; Windows NT 10.0; bot) Chrome/141.0',
   `Mozilla/5.0 (PlayStation 5) ${KHTML} Chrome/141.0.0.0 Safari/537.36`,
   `Mozilla/5.0 (Windows NT 10.0) ${KHTML} Chrome/141.0.0.0 Safari/537.36\n`,
 ])('never guessed: %s', (agent) => {
@@ -66,5 +69,6 @@ test.each([
 
 test('a long text of no browser takes no time', () => {
   expect(browserOf(`Mozilla/5.0 (Windows NT 10.0)${' Mobile'.repeat(20_000)}!`)).toBeNull();
+  expect(browserOf(`Mozilla/5.0 (Windows NT 10.0)${' Version/4 Mobile'.repeat(20_000)}!`)).toBeNull();
   expect(browserOf(`Mozilla/5.0 (${'; wv'.repeat(20_000)}`)).toBeNull();
 });

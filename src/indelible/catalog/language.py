@@ -76,21 +76,26 @@ class Language(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return f"{count:,}".replace(",", self.thousands)
 
     def tried(self, texts: list[str]) -> list[str] | None:
-        """The texts of a sentence as those of an attempt: "hat" is "wollte", and the participle an infinitive.
+        """The texts of a sentence as those of an attempt: "hat" is "wollte", the participle at the end an infinitive.
 
-        `texts` are what stands in it outside of fields and sections. None where no verb of it is known.
+        `texts` are what stands in it outside of fields and sections. None where it does not end with a known verb.
         """
-        found: list[str] = []
-        conjugated = known = False
-        for text in texts:
-            words = re.split(r"(\W+)", text)
-            for at, word in enumerate(words):
-                if not conjugated and word in self.attempt.auxiliaries:
-                    words[at], conjugated = self.attempt.says, True
-                elif conjugated and word in self.attempt.verbs:
-                    words[at], known = self.attempt.verbs[word], True
-            found.append("".join(words))
-        return found if known else None
+        said = re.split(r"(\W+)", "\0".join(texts))
+        end = next((at for at, word in enumerate(said) if re.search("[:,]", word)), len(said))
+        places = [at for at in range(0, end, 2) if said[at]]
+        first = next((at for at in places if said[at] in self.attempt.auxiliaries), None)
+        if first is None or said[places[-1]] not in self.attempt.verbs:
+            return None
+        said[first] = self.attempt.says
+        verb, *before = reversed(places)
+        said[verb] = self.attempt.verbs[said[verb]]
+        # "gesperrt und abgemeldet"
+        while len(before) > 1 and said[before[0]] == self.conjunction:
+            _, verb, *before = before
+            if said[verb] not in self.attempt.verbs:
+                return None
+            said[verb] = self.attempt.verbs[said[verb]]
+        return "".join(said).split("\0")
 
 
 ENGLISH: Final = Language()
