@@ -36,6 +36,7 @@ def found(text: str) -> Search:
         ("sarah sarah", words("sarah")),
         ('"sarah chen" role', (phrase("sarah chen"), *words("role"))),
         ("“sarah chen” „role change“", (phrase("sarah chen"), phrase("role change"))),
+        ("-on -off", words("on", "off", excluded=True)),
         ('-bot -"night shift"', (*words("bot", excluded=True), phrase("night shift", excluded=True))),
         ("–bot −cron", words("bot", "cron", excluded=True)),
         # Punctuation around a word, and what is nothing else.
@@ -129,6 +130,15 @@ def test_moments(text: str, since: datetime | None, until: datetime | None) -> N
         # What says what happened, and what only leads to when or where.
         ("who signed in", words("signed", "in"), "signed in", "who"),
         ("what happened in Billing", words("Billing"), "Billing", "what happened in"),
+        ("who signed in on Monday", words("signed", "in", "Monday"), "signed in Monday", "who on"),
+        ("Who switched off MFA on Sarah's account?",
+         (*words("switched"), Term(("off", "false")), *words("MFA", "Sarah", "account")),
+         "switched off MFA Sarah's account", "Who on"),
+        ("switched MFA in Billing", words("switched", "MFA", "Billing"), "switched MFA Billing", "in"),
+        ("who signed up in Billing", words("signed", "up", "Billing"), "signed up Billing", "who in"),
+        ("turned on SSO, switched MFA on",
+         (*words("turned"), Term(("on", "true")), *words("SSO", "switched", "MFA")),
+         "turned on SSO switched MFA on", ""),
         ("MFA was turned on", (*words("MFA", "turned"), Term(("on", "true"))), "MFA turned on", "was"),
         ("not off, no 'out'", (*words("not"), Term(("off", "false")), *words("no", "out")), "not off no 'out'", ""),
         # In quotes, left out, or all there is: a word like others.
@@ -162,7 +172,16 @@ def test_a_question_is_what_it_asks_about(
         ("seit gestern", at(20), None, ["seit gestern"]),
         # A qualifier, or what says it first, means its time alone; and so does no time at all.
         ("since:7d yesterday", NOW - timedelta(days=7), None, ["since:7d", "yesterday"]),
-        ("today or yesterday", at(21), at(22), ["today", "or", "yesterday"]),
+        ("who turned SSO on yesterday", at(20), at(21), ["turned", "SSO", "on", "yesterday"]),
+        ("exports in 2026-11", at(1), at(1, month=12), ["exports", "in 2026-11"]),
+        ("between yesterday and today", at(20), at(22), ["between yesterday", "and today"]),
+        ("who left from 2026-11-02 to 2026-11-05?", at(2), at(6), ["left", "from 2026-11-02", "to 2026-11-05"]),
+        ("von 2026-10 bis gestern", at(1, month=10), at(21), ["von 2026-10", "bis gestern"]),
+        ("from Sam to today", at(21), at(22), ["Sam", "today"]),
+        # A name, and none.
+        ("who read USA Today", None, None, ["read", "USA", "Today"]),
+        ("who invited Sam today", at(21), at(22), ["invited", "Sam", "today"]),
+        ("Yesterday Sam", at(20), at(21), ["Yesterday", "Sam"]),
         ('"yesterday" -today', None, None, ['"yesterday"', "-today"]),
         ("on friday since when 2026-11-05", None, None, ["friday", "since", "2026-11-05"]),
     ],
@@ -265,6 +284,16 @@ def test_values_are_counted() -> None:
         ("since:2026-11-10 21:00 x", 18, ["a time goes with T and Z: since:2026-11-10T21:00Z"]),
         ("Until:yesterday (9:05:10+01:00)", 17, ["until:2026-11-20T09:05:10+01:00"]),
         ("on:2026-11-10 21:00", 15, ["on: is a whole day", "since:2026-11-10T21:00Z"]),
+        ("since 2026-11-05 09:00", 18, ["since:2026-11-05T09:00Z"]),
+        ("on 2026-11-05 09:00", 15, ["on: is a whole day", "since:2026-11-05T09:00Z"]),
+        ("yesterday at 09:00", 14, ["since:2026-11-20T09:00Z"]),
+        ("who signed in yesterday after 18:00?", 31, ["since:2026-11-20T18:00Z"]),
+        ("gestern um 9:00", 12, ["since:2026-11-20T09:00Z"]),
+        ("who signed in at 18:00 yesterday", 18, ["since:2026-11-20T18:00Z"]),
+        ("exports since 1month", 15, ["since: counts no months", "write 30d"]),
+        ("today or yesterday", 10, ["found yesterday beside today", "put it in quotes"]),
+        ("yesterday since 7d", 11, ["found since 7d beside yesterday"]),
+        ("from today to yesterday", 15, ["since: must be before until:"]),
         ("since:7d until:8d", 16, ["since: must be before until:", "2026-11-14T09:30:00Z is not before 2026-11-13T09"]),
         ("until:today x since:today", 21, ["2026-11-21T00:00:00Z is not before 2026-11-21T00:00:00Z"]),
         ("since:7d on:today", 10, ["on: is there beside since:", "leave one out"]),
@@ -304,7 +333,7 @@ def test_where_it_goes_wrong(text: str, position: int, said: list[str]) -> None:
 pieces = st.sampled_from(
     ["actor:", "-", '"', ",", ":", " ", "since:", "changes.", ".from:", "x", "actr:", "::", "//", "“", "\\", "*", "é",
      "7d", "on:", "today", "until:", "9:00", "1,000", "/8", "ip:", "changed:", "severity:", "\t", "(", "-since:",
-     "2026-03"]
+     "2026-03", " from ", " to ", " today ", " since "]
 )  # fmt: skip
 
 

@@ -48,7 +48,7 @@ def means(record: Record, condition: Condition, catalog: Catalog, view: View) ->
             found = any(
                 _phrase(event, text, condition.of, catalog)
                 if condition.phrase
-                else _words(event, text, condition.of, catalog, view)
+                else _words(event, text, condition, catalog, view)
                 for text in condition.texts
             )
     return found is not condition.excluded
@@ -167,7 +167,8 @@ def _is_listed(word: str) -> bool:
     return (3 <= len(word) <= 15 and digits < len(word)) or (16 <= len(word) <= 40 and digits == 0)
 
 
-def _words(event: Event, text: str, of: str, catalog: Catalog, view: View) -> bool:
+def _words(event: Event, text: str, condition: Term, catalog: Catalog, view: View) -> bool:
+    of = condition.of
     if text and any(whole[:256].startswith(text[:256]) for whole in _wholes(event, of)):
         return True
     names = [word for name in _names(event, of) for word in words_in(name)]
@@ -181,7 +182,7 @@ def _words(event: Event, text: str, of: str, catalog: Catalog, view: View) -> bo
     def has(word: str) -> bool:
         if any(each.startswith(word) for each in begun):
             return True
-        if any(each.startswith(way) for each in said for way in ways_to_say(word)):
+        if any(each.startswith(way) for each in said for way in ways_to_say(word, excluded=condition.excluded)):
             return True
         if len(word) < 3:
             return False

@@ -1,5 +1,6 @@
 """What PostgreSQL is asked for: whatever anybody types, it takes it, and of what they may not see it says nothing."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from indelible.catalog import Catalog
 from indelible.store.appender import Appender
+from indelible.store.deciding import fulfils
 from indelible.store.filter import Changed, Condition, Filter, Is, Term
 from indelible.store.finding import HiddenPart, find
 from indelible.store.intake import Intake
@@ -120,6 +122,24 @@ async def test_nothing_is_found_by_a_part_that_is_not_shown(
                     else:
                         found = (await find(connections, view, where, catalog)).records
                         assert (1 in [record.seq for record in found]) is not excluded
+
+
+@pytest.mark.parametrize("text", ["account", "access", "on"])
+async def test_a_minus_leaves_out_no_more_than_the_word(
+    appender: Appender, connections: Connections, intake: Intake, catalog: Catalog, tenant: str, text: str
+) -> None:
+    """What it means besides finds more, and left out it would hide what nobody named: each event decides so, too."""
+    actions = ("user.created", "document.viewed", "user.mfa_enabled", "account.closed", "access.given", "on.off")
+    await send(appender, *[take(intake, tenant, action=action) for action in actions])
+    said = {"account": {"account.closed"}, "access": {"access.given"}, "on": {"on.off"}}[text]
+    condition = Term([text])
+    left_out = replace(condition, excluded=True)
+    found = (await find(connections, View(tenant), Filter(conditions=[condition]), catalog)).records
+    others = (await find(connections, View(tenant), Filter(conditions=[left_out]), catalog)).records
+    assert {record.event.action for record in found} > said
+    assert {record.event.action for record in others if record.event.action in actions} == {*actions} - said
+    assert all(fulfils(record, [left_out], catalog) for record in others)
+    assert not any(fulfils(record, [left_out], catalog) for record in found if record.event.action in said)
 
 
 async def test_members_are_found_nothing_of_others(

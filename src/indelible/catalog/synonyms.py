@@ -4,29 +4,37 @@ from indelible.catalog.english import base_form, past_form
 
 __all__ = ["ways_to_say"]
 
-_SAME = {
+_NAMES = {
     way: tuple(same.split())
     for ways, same in {
-        "login logins logon logged": "sign",
+        "login logins logon logged logout": "sign",
         "signin": "sign login",
-        "logout": "sign",
-        "ins": "in",
         "2fa": "mfa",
         "mfa": "2fa",
         "download downloads downloaded": "export",
-        "promoted demoted": "role",
-        "gave give given": "grant assign role made shar",
+    }.items()
+    for way in ways.split()
+}
+"""Other names of one thing, as below: also of one that is left out."""
+
+_SAME = {
+    way: tuple(same.split())
+    for ways, same in {
+        "log": "sign",
+        "ins": "in",
+        "promote demote": "role",
+        "give": "grant assign role made shar",
         "rights": "grant permission privilege role",
-        "access": "permission view",
-        "kicked kick out": "remov deprovision",
-        "deleted delete deletes": "remov deprovision destroy",
-        "removed remove removes": "delet deprovision destroy",
-        "turned turn switched switch": "enabl disabl activat deactivat chang",
+        "access": "permission view read",
+        "kick out": "remov deprovision",
+        "delete": "remov deprovision destroy",
+        "remove": "delet deprovision destroy",
+        "turn switch": "enabl disabl activat deactivat chang",
         "off": "disabl deactivat",
         "on": "enabl activat",
         "set setup up": "configur",
-        "locked lock blocked block banned ban": "suspend",
-        "looked looks looking opened saw seen accessed": "view access read",
+        "lock block ban": "suspend",
+        "look open see seen": "view access read",
         "account": "user",
         "angemeldet abgemeldet": "sign",
         "eingeladen": "invit",
@@ -41,16 +49,24 @@ _SAME = {
     }.items()
     for way in ways.split()
 }
-"""Beginnings of words that an action may have in place of one that somebody writes, folded; also German ones."""
+"""Beginnings of words that an action may have in place of one that somebody writes, in any form, folded; also German
+ones."""
 
 _ENDINGS = ("ing", "ed", "es", "s")
 _STEM = 3
 """Letters that have to be left of a word without its ending."""
 
 
-def ways_to_say(word: str) -> frozenset[str]:
-    """`word`, folded, with beginnings of words that mean the same: `exports` is `export`, `login` is `signed`."""
+def ways_to_say(word: str, *, excluded: bool = False) -> frozenset[str]:
+    """`word`, folded, with beginnings of words that mean the same: `exports` is `export`, `login` is `signed`.
+
+    Of one that is `excluded` only endings go, and names of the same thing come: more would hide what nobody named.
+    """
     stems = {word.removesuffix(end) for end in _ENDINGS if word.endswith(end) and len(word) - len(end) >= _STEM}
-    # The t of resetting is there once more.
+    if excluded:
+        return frozenset({word, *stems, *_NAMES.get(word, ())})
+    # The t of resetting is there once more, and the e of deleting is not.
     stems |= {stem[:-1] for stem in stems if len(stem) > _STEM and stem[-1] == stem[-2]}
-    return frozenset({word, *stems, *_SAME.get(word, ()), *filter(None, (base_form(word), past_form(word)))})
+    stems |= {f"{stem}e" for stem in stems if past_form(f"{stem}e")}
+    forms = {word, *stems, *filter(None, (form(each) for each in (word, *stems) for form in (base_form, past_form)))}
+    return frozenset(forms.union(*(same.get(form, ()) for form in forms for same in (_NAMES, _SAME))))

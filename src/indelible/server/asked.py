@@ -9,11 +9,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from indelible.server.moments import day, moment
+from indelible.server.moments import day, moment, months
 from indelible.server.search_items import Item, bare, unmarked
 from indelible.store.words import fold, tokens
 
-__all__ = ["FILLERS", "counted", "dated"]
+__all__ = ["FILLERS", "TO_A_TIME", "counted", "dated", "word_of"]
 
 FILLERS: Final = frozenset(
     """
@@ -34,13 +34,21 @@ _WITH_PARTICLES: Final = frozenset(
     log logs logged logging sign signs signed signing switch switches switched switching turn turns turned turning
     """.split()
 )
-"""Behind one of these, `in` and `on` say what happened."""
+"""Directly behind one of these, or as the last word, `in` and `on` say what happened: once, and where no other does."""
+
+_OTHERS: Final = frozenset({"off", "out", "up"})
 
 _BEFORE: Final = {
     "on": "on", "since": "since", "until": "until", "before": "until", "am": "on", "seit": "since", "bis": "until",
-    "vor": "until",
+    "vor": "until", "in": "on", "im": "on",
 }  # fmt: skip
 """What stands before a time, and the qualifier that it is."""
+
+_RANGES: Final = {"from": ("to", "until"), "between": ("and",), "von": ("bis",), "zwischen": ("und",)}
+"""What stands before the first of two days, and before the last."""
+
+TO_A_TIME: Final = frozenset({*_BEFORE, "after", "around", "at", "from", "gegen", "nach", "um"})
+"""What may stand between a day and a time of it."""
 
 _DAYS: Final = {"today": "today", "yesterday": "yesterday", "heute": "today", "gestern": "yesterday"}
 
@@ -48,27 +56,27 @@ _DAYS: Final = {"today": "today", "yesterday": "yesterday", "heute": "today", "g
 def dated(items: Sequence[Item], now: datetime) -> list[Item]:
     """With qualifiers in place of the words that say when: `yesterday`, `on 2026-11-05`, `since 7d`.
 
-    A search that names a time as a qualifier means that one alone.
+    A search that names a time as a qualifier means that one alone. Times that do not go together are all there.
     """
     if any((item.name or "").lower() in ("since", "until", "on") for item in items):
         return [*items]
     found: list[Item] = []
-    taken: set[str] = set()
-    for item in items:
-        before = _BEFORE.get(_word(found[-1])) if found else None
-        when = _DAYS.get(_word(item), bare(item.values[0].text)) if _word(item) else ""
-        name = before or ("on" if _word(item) in _DAYS else None)
-        bounds = {"since", "until"} if name == "on" else {name or ""}
-        if name is None or not _is_time(name, when, now) or bounds & taken:
+    rest = [*items]
+    while rest:
+        if word_of(rest[0]) in _RANGES and (days := _from_to(rest[:4], now)):
+            found += days
+            del rest[:4]
+            continue
+        item = rest.pop(0)
+        is_day = word_of(item) in _DAYS and not (found and _is_name(found[-1], item))
+        # `in` and `on` before `yesterday` belong to what is before them: "turned on yesterday".
+        before = _BEFORE.get(word_of(found[-1])) if found else None
+        before = None if is_day and before == "on" else before
+        name = before or ("on" if is_day else None)
+        if name is None or not word_of(item) or not _is_time(name, when := _when(item), now):
             found.append(item)
             continue
-        taken |= bounds
-        value = replace(item.values[0], text=when)
-        written, position = unmarked(item), item.position
-        if before:
-            preposition = found.pop()
-            written, position = f"{preposition.written} {written}", preposition.position
-        found.append(Item([value], position, name, written=written))
+        found.append(_qualifier(name, found.pop() if before else None, item, when))
     return found
 
 
@@ -76,24 +84,59 @@ def counted(items: Sequence[Item]) -> tuple[list[Item], list[Item]]:
     """Those that are looked for, and those that count for nothing; these are none where nothing else is left."""
     looked_for: list[Item] = []
     fillers: list[Item] = []
-    for item in items:
-        word = _word(item)
-        is_particle = word in _PARTICLES and any(_word(other) in _WITH_PARTICLES for other in looked_for)
+    last = max((place for place, item in enumerate(items) if not item.name), default=0)
+    before, lacks_particle = "", False
+    for place, item in enumerate(items):
+        word = word_of(item)
+        is_particle = word in _PARTICLES and lacks_particle and (before in _WITH_PARTICLES or place == last)
         (fillers if word in FILLERS and not is_particle else looked_for).append(item)
+        lacks_particle = word in _WITH_PARTICLES or (lacks_particle and not is_particle and word not in _OTHERS)
+        before = word
     if any(item.name or tokens(item.values[0].text) for item in looked_for):
         return looked_for, fillers
     return [*items], []
 
 
-def _word(item: Item) -> str:
+def word_of(item: Item) -> str:
     """Folded; empty for what is none, or is left out, or in quotes."""
     (value, *_) = item.values
     return "" if item.name or item.excluded or value.quoted else fold(bare(value.text))
+
+
+def _from_to(items: Sequence[Item], now: datetime) -> list[Item]:
+    """The beginning of the first day and the end of the last, where the four items say both; or nothing."""
+    words = [word_of(item) for item in items]
+    if len(words) < 4 or words[2] not in _RANGES[words[0]] or not all(words):
+        return []
+    first, begins, last, ends = items
+    try:
+        since, until = day(_when(begins), now)[0], day(_when(ends), now)[1]
+    except ValueError:
+        return []
+    return [
+        _qualifier("since", first, begins, since.date().isoformat()),
+        _qualifier("until", last, ends, until.date().isoformat()),
+    ]
+
+
+def _qualifier(name: str, before: Item | None, item: Item, when: str) -> Item:
+    written = f"{before.written} {unmarked(item)}" if before else unmarked(item)
+    return Item([replace(item.values[0], text=when)], (before or item).position, name, written=written)
+
+
+def _when(item: Item) -> str:
+    return _DAYS.get(word_of(item), bare(item.values[0].text))
+
+
+def _is_name(before: Item, item: Item) -> bool:
+    """As in USA Today."""
+    return bare(before.written)[:1].isupper() and bare(item.written).istitle()
 
 
 def _is_time(name: str, text: str, now: datetime) -> bool:
     try:
         day(text, now) if name == "on" else moment(text, now)
     except ValueError:
-        return False
+        # What is meant for one is told what to write instead.
+        return name != "on" and months(text) > 0
     return True

@@ -9,7 +9,7 @@ import msgspec
 
 from indelible.server.spans import is_span, span
 
-__all__ = ["day", "moment", "written"]
+__all__ = ["day", "moment", "months", "written"]
 
 _DATE = re.compile("([0-9]{4})-([0-9]{2})(?:-([0-9]{2}))?")
 _TIME = re.compile(
@@ -33,9 +33,9 @@ _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 def moment(text: str, now: datetime) -> datetime:
     """In UTC; of a day or a month, which are meant in UTC, the beginning. Raises `ValueError`, which says how."""
-    back = _LONG_SPAN.fullmatch(text)
-    if back and (days := int(back[1]) * _NOT_ALIKE.get(back[2].lower(), 0)):
+    if days := months(text):
         raise ValueError(f"counts no months and no years, as they differ; write {min(days, 999_999)}d")
+    back = _LONG_SPAN.fullmatch(text)
     try:
         if back and (unit := _UNITS.get(back[2].lower())):
             return now - span(back[1] + unit)
@@ -64,6 +64,12 @@ def day(text: str, now: datetime) -> tuple[datetime, datetime]:
         if begins:
             return begins, begins + timedelta(days=1)
     raise ValueError("must be a day or a month in UTC: 2026-11-21, 2026-11, today or yesterday")
+
+
+def months(text: str) -> int:
+    """About how many days a span in months or years has; 0 for what is none."""
+    back = _LONG_SPAN.fullmatch(text)
+    return int(back[1]) * _NOT_ALIKE.get(back[2].lower(), 0) if back else 0
 
 
 def written(moment: datetime) -> str:

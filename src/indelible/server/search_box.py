@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Final, Literal, cast
 
 from indelible.catalog import Catalog
-from indelible.server.asked import counted, dated
+from indelible.server.asked import TO_A_TIME, counted, dated, word_of
 from indelible.server.conditions import condition, fault
 from indelible.server.moments import day, moment, written
 from indelible.server.parameters import MAX_QUERY, MAX_WORD, named
@@ -26,7 +26,7 @@ _TIME_ALONE = re.compile(r"([0-9]{1,2})(:[0-9]{2}(?::[0-9]{2})?)(Z|[+-][0-9]{2}:
 _GROUPED = re.compile(r"(?<![\w,.])[0-9]{1,3}(?:,[0-9]{3})+(?!\w|,\w)")
 """A number as sentences show it; logged it has no commas."""
 _LOGGED: Final = {"on": "true", "off": "false"}
-"""Likewise what was switched."""
+"""Likewise what was switched. To leave it out would leave out every switch."""
 
 _Of = Literal["actor", "target"]
 _Bound = Literal["since", "until"]
@@ -52,10 +52,11 @@ def search(text: str, *, now: datetime, catalog: Catalog) -> Search:
     if "\0" in text:
         raise BadSearch(text.index("\0") + 1, "there is a NUL; remove it")
     reading = _Reading(now, catalog)
-    found = items(text)
-    for item, following in pairwise(found):
+    looked_for, ignored = counted(dated(items(text), now))
+    for item, following in pairwise(item for item in looked_for if word_of(item) not in TO_A_TIME):
         _refuse_time_alone(item, following, now)
-    looked_for, ignored = counted(dated(found, now))
+        if ":" not in following.written:
+            _refuse_time_alone(following, item, now)
     for item in looked_for:
         reading.take(item)
     return replace(reading.search(), items=_as_written(looked_for), ignored=_as_written(ignored))
@@ -113,7 +114,7 @@ class _Reading:
         if tokens(text):
             self._count += 1
             texts = [_sound(replace(value, text=text))]
-            if not value.quoted and (logged := _LOGGED.get(text.lower())):
+            if not value.quoted and not item.excluded and (logged := _LOGGED.get(text.lower())):
                 texts.append(logged)
             term = Term(tuple(texts), phrase=value.quoted, excluded=item.excluded)
             self._conditions[term] = None
@@ -135,7 +136,11 @@ class _Reading:
             raise BadSearch(value.position, f"{name}: {error}{hint}") from None
         for bound, at in bounds.items():
             if bound in self._bounds:
-                before = own_name(self._bounds[bound][1].name or "")
+                other = self._bounds[bound][1]
+                if ":" not in item.written:
+                    said = f"found {item.written} beside {other.written}: leave one out"
+                    raise BadSearch(item.position, f"{said}. To look for it as text, put it in quotes")
+                before = own_name(other.name or "")
                 said = "is there twice" if before == name else f"is there beside {before}:, and both say {bound} when"
                 raise BadSearch(item.position, f"{name}: {said}; leave one out")
             self._bounds[bound] = at, item

@@ -52,7 +52,7 @@ def _fulfils(record: Record, condition: Condition, catalog: Catalog) -> bool:
         case Term(phrase=True):
             return any(_has_phrase(record.event, text, condition.of, catalog) for text in condition.texts)
         case Term():
-            return any(_has_words(record.event, text, condition.of, catalog) for text in condition.texts)
+            return any(_has_words(record.event, text, condition, catalog) for text in condition.texts)
 
 
 def _values(record: Record, field: str) -> Sequence[str | None]:
@@ -129,7 +129,8 @@ def _leaves(value: Any) -> Iterable[str]:
         yield _as_text(value)
 
 
-def _has_words(event: Event, text: str, of: str, catalog: Catalog) -> bool:
+def _has_words(event: Event, text: str, condition: Term, catalog: Catalog) -> bool:
+    of = condition.of
     if text and any(whole[:MAX_WHOLE].startswith(text[:MAX_WHOLE]) for whole in _wholes(event, of)):
         return True
     names = tokens(" ".join(_names(event, of)))
@@ -138,7 +139,8 @@ def _has_words(event: Event, text: str, of: str, catalog: Catalog) -> bool:
     return bool(words) and all(
         any(name_has(word, name) for name in names)
         or any(each.startswith(word) for each in told)
-        or (of == "anything" and (action_has(word, event.action, catalog) or event.outcome in outcomes_of(word)))
+        or (of == "anything" and action_has(word, event.action, catalog, excluded=condition.excluded))
+        or (of == "anything" and event.outcome in outcomes_of(word))
         for word in words
     )
 

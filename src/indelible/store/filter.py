@@ -53,11 +53,11 @@ class Term:
     Taken apart into its words (`store.words.tokens`), each word of a text is the beginning of a word in the names and
     e-mail addresses of the actor, an impersonator or the targets (or in the impersonator's reason, or in
     `store.words.IMPERSONATED` where there is one), in the changes or in the metadata, but for those of a search; or,
-    itself or said otherwise (`catalog.synonyms`), of a word of the action, or in the action's sentence; or, from three
-    characters on, any part of the action, or of a word of a name that the directory lists (`store.words.is_listed`; not
-    for members, who have no directory); or the beginning, again from three on, of `failed`, `failure` or `denied`,
-    where the outcome is that. Or the text as a whole is the beginning of an id, an IP address, a session's or a
-    request's id.
+    itself or said otherwise (`catalog.synonyms`, less of which is `excluded`), of a word of the action, or in the
+    action's sentence; or, from three characters on, any part of the action, or of a word of a name that the directory
+    lists (`store.words.is_listed`; not for members, who have no directory); or the beginning, again from three on, of
+    `failed`, `failure` or `denied`, where the outcome is that. Or the text as a whole is the beginning of an id, an IP
+    address, a session's or a request's id.
 
     The words of a `phrase` are whole ones, and stand one after the other in a name, an e-mail address, a key or value
     of changes or metadata, or the sentence; or the phrase is the whole of an id, an address or the action. (Of the

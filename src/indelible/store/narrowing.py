@@ -128,12 +128,14 @@ def matching(pattern: str) -> Callable[[str], bool]:
     return lambda action: compiled.fullmatch(action) is not None
 
 
-def action_has(word: str, action: str, catalog: Catalog, *, whole: bool = False) -> bool:
-    """Whether a word that somebody looks for stands for the action; as a `whole` word, or as the beginning of one."""
+def action_has(word: str, action: str, catalog: Catalog, *, whole: bool = False, excluded: bool = False) -> bool:
+    """Whether a word that somebody looks for, or wants `excluded`, stands for the action; as a `whole` word, or as the
+    beginning of one.
+    """
     of_it = _words_of(action, catalog)
     if whole:
         return word in of_it
-    ways = tuple(ways_to_say(word))
+    ways = tuple(ways_to_say(word, excluded=excluded))
     return any(each.startswith(ways) for each in of_it) or (len(word) >= MIDDLE and word in fold(action))
 
 
@@ -287,8 +289,11 @@ def _text(text: str, condition: Term, view: View, directory: _Directory) -> _Que
             named = [mark for mark in marks if mark in ("a", "t")]
             ways += [_lexeme(view, mark, name) for name in directory.names.get(word, ()) for mark in named]
         if condition.of == "anything":
-            has = (a for a in directory.actions if action_has(word, a, directory.catalog, whole=condition.phrase))
-            ways += [_lexeme(view, "=", action) for action in has]
+            ways += [
+                _lexeme(view, "=", action)
+                for action in directory.actions
+                if action_has(word, action, directory.catalog, whole=condition.phrase, excluded=condition.excluded)
+            ]
             if not condition.phrase:
                 ways += [_lexeme(view, "o", outcome) for outcome in sorted(outcomes_of(word))]
         each.append(_any(ways) if condition.phrase or word not in directory.many else True)
