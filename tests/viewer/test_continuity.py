@@ -135,7 +135,7 @@ def test_that_it_was_kept_back_stays_and_stands_beside_its_neighbours(
     expect(summary(log)).to_have_text(told)
     for name, is_beside in (("Ben", True), ("Dora", True), ("Ada", False), ("Emil", False)):
         proof = log.prove(log.rows().filter(has_text=name)).get_by_role("region", name="Proof of this event")
-        expect(proof.get_by_role("status")).to_contain_text("This is what was sealed on")
+        expect(proof.get_by_role("status")).to_contain_text("This is what was recorded on")
         expect(proof.get_by_text("An event beside it was left out of the list: number 3.")).to_have_count(
             int(is_beside)
         )

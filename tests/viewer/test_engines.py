@@ -52,7 +52,7 @@ def test_rows_are_proven(driver: Driver) -> None:
     driver.wait("return root.querySelectorAll('.lock.proven').length > 5")
     assert driver.run("return root.querySelectorAll('.lock.altered').length") == 0
     driver.click(".lock.proven")
-    driver.find(".proof-verdict.proven", "This is what was sealed")
+    driver.find(".proof-verdict.proven", "This is what was recorded")
     driver.press("Escape")
     driver.wait("return root.activeElement.matches('.lock') && !root.querySelector('.panel').open")
 
@@ -64,7 +64,7 @@ def test_what_cannot_be_read_is_marked_and_stands_alone(driver: Driver) -> None:
     line = "const style = getComputedStyle(root.querySelector('.search-place mark'));"
     assert driver.run(f"{line} return [style.textDecorationLine, style.textDecorationStyle]") == ["underline", "wavy"]
     driver.wait("return root.querySelector('audit-log-facets').getClientRects().length === 0")
-    driver.click(".state-actions .button", "Clear filters")
+    driver.click(".state-actions .button", "Clear the search")
     driver.find("article")
     driver.find(".facets-label")
 

@@ -65,10 +65,16 @@ class Driver:
         )
 
     def click(self, selector: str, name: str = "") -> None:
-        """With the mouse, in its middle."""
+        """With the mouse, in its middle, once it stays where it is."""
         place = "const { x, y, width, height } = arguments[0].getBoundingClientRect();"
-        element = self.find(selector, name)
-        x, y = self.run(f"{place} return [x + width / 2, y + height / 2].map(Math.floor);", element)
+        before = None
+        while True:
+            element = self.find(selector, name)
+            x, y = self.run(f"{place} return [x + width / 2, y + height / 2].map(Math.floor);", element)
+            if (x, y) == before:
+                break
+            before = (x, y)
+            time.sleep(0.1)
         self.drag((x, y), (x, y))
 
     def drag(self, start: tuple[int, int], end: tuple[int, int]) -> None:
