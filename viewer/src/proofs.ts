@@ -2,7 +2,7 @@ import { Cell, Observable } from './cell';
 import type { AuditEvent } from './event';
 import type { Step } from './proof/check';
 import type { Checker } from './proof/checker';
-import type { LeftOut } from './proof/continuity';
+import type { LeftOut } from './proof/gaps';
 import type { Obstacle } from './proof/ledger';
 
 /**

@@ -196,7 +196,7 @@ export class Timeline extends Observable {
   }
 
   /** Puts each in its place. What is older than all that was loaded waits until its page is there. */
-  #insert(events: readonly AuditEvent[]): boolean {
+  #insert(events: readonly AuditEvent[], isFresh = true): boolean {
     const { since } = this.#query ?? {};
     // A span such as 7d goes on sliding.
     const from = since ? startOf(since, new Date()) : null;
@@ -209,7 +209,7 @@ export class Timeline extends Observable {
         continue;
       }
       this.#byId.set(event.id, event);
-      this.#fresh.add(event.id);
+      if (isFresh) this.#fresh.add(event.id);
       this.#rows.splice(place, 0, event);
       inserted = true;
     }
@@ -217,9 +217,9 @@ export class Timeline extends Observable {
     return inserted;
   }
 
-  /** Puts in what the live stream did not bring. */
+  /** Puts in what the live stream did not bring: it may be old, and is not told as new. */
   add(events: readonly AuditEvent[]): void {
-    if (this.#insert(events)) this.changed();
+    if (this.#insert(events, false)) this.changed();
   }
 
   #solved(): void {

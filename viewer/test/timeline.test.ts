@@ -131,7 +131,10 @@ describe('Timeline', () => {
   it('puts in order what is not, and what was found elsewhere', async () => {
     await loaded(page([2, 4, 1, 3], 'older'));
     expect(ids(timeline)).toEqual(['e1', 'e2', 'e3', 'e4']);
+    const fresh = [...timeline.fresh];
     timeline.add([event(2.5, 7), event(2), event(9)]);
+    // Nobody is told of it as of something new.
+    expect([...timeline.fresh]).toEqual(fresh);
     expect(ids(timeline)).toEqual(['e1', 'e2', 'e2.5', 'e3', 'e4']);
     void timeline.more();
     service.last.answer(page([8, 10]));

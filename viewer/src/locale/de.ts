@@ -697,6 +697,8 @@ export const de: Texts = {
       `Sie enthält jede Nummer von ${low} bis ${high} außer ${written}, ${many(count, 'die zu einer anderen Zeit gehört oder ausgefiltert ist', 'die zu anderen Zeiten gehören oder ausgefiltert sind')}.`,
     cut: (low) =>
       `Nummern unter ${low} wurden nicht angesehen, weil zu viele davon nicht in der Liste stehen.`,
+    gone: (low) =>
+      `Nummern unter ${low} wurden nicht herausgegeben; ältere Ereignisse werden womöglich nicht mehr aufbewahrt.`,
     unknown: 'NICHT GEPRÜFT, ob in der Liste etwas ausgelassen wurde.',
     refused: (count, written, number) =>
       `Der Dienst hat ${written} ${many(count, 'Eintrag', 'Einträge')} nicht herausgegeben, etwa Nummer ${number}.`,

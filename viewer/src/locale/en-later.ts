@@ -94,6 +94,7 @@ export const later = {
     others: (low: string, high: string, count: number, written: string) =>
       `It has each number from ${low} to ${high}, but for ${written} that happened at ${many(count, 'another time or is', 'other times or are')} filtered out.`,
     cut: (low: string) => `Numbers below ${low} were not looked at, as too many are not in the list.`,
+    gone: (low: string) => `Numbers below ${low} were not given; older events may no longer be kept.`,
     unknown: 'NOT CHECKED whether anything was left out of the list.',
     refused: (count: number, written: string, number: string) =>
       `The service did not give ${written} ${many(count, 'entry', 'entries')}, such as number ${number}.`,

@@ -1,7 +1,7 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import type { AuditEvent } from '../event';
 import { revealed } from '../hidden';
-import type { LeftOut, Wholeness } from '../proof/continuity';
+import { claimOf, exclusion, type LeftOut, type Wholeness } from '../proof/gaps';
 import type { Viewer } from '../viewer';
 import { type StepText, step } from './steps';
 
@@ -42,21 +42,26 @@ function known(viewer: Viewer, state: Wholeness, isLacking: boolean): string {
         : continuity.refused(state.count, number(state.count), number(state.seq));
     return `${continuity.unknown} ${why}`;
   }
-  const { others, isCut } = state;
+  const { others, rest } = state;
   const [low, high] = [number(state.low), number(state.high)];
   const has = others > 0 ? continuity.others(low, high, others, number(others)) : continuity.all(low, high);
   const all = isLacking ? continuity.looked(low, high) : `${continuity.nothing} ${has}`;
-  return isCut ? `${all} ${continuity.cut(low)}` : all;
+  return rest ? `${all} ${continuity[rest](low)}` : all;
 }
 
-/** Steps of an event's proof that do not hold: what was left out right before or after it. */
+/** Steps of an event's proof that do not hold: what was left out right before or after it, of this list too. */
 export function beside(viewer: Viewer, event: AuditEvent): StepText[] {
   const { proofs, timeline, texts } = viewer;
+  const { since, until } = viewer.query.value;
+  const { rows, hasMore, loading } = timeline;
+  const excludes = exclusion(viewer.query.value);
   // In a part of the log nobody is beside anybody.
-  if (proofs.checker?.continuity.state.kind === 'part') return [];
+  if (proofs.checker?.continuity.state.kind === 'part' || !excludes || loading) return [];
+  const claim = claimOf(rows, 0, { since, until, hasMore });
   return proofs.leftOut.flatMap(({ seq, entry }) => {
-    const place = entry ? timeline.indexOf(entry) : -1;
-    const isBeside = entry && [timeline.rows[place - 1], timeline.rows[place]].includes(event);
-    return isBeside ? [{ text: texts.value.continuity.beside(viewer.number(seq)), verdict: 'failed' }] : [];
+    if (!entry || excludes(entry.action) || timeline.get(entry.id) || !claim?.holds(entry)) return [];
+    const place = timeline.indexOf(entry);
+    if (rows[place - 1] !== event && rows[place] !== event) return [];
+    return { text: texts.value.continuity.beside(viewer.number(seq)), verdict: 'failed' };
   });
 }

@@ -1,12 +1,17 @@
 import type { Api } from '../api';
-import type { AuditEvent } from '../event';
+import type { AuditEvent, Page } from '../event';
 import { Problem } from '../problem';
+import type { Query } from '../query';
 import { type Bytes, fromBase64url, utf8 } from './bytes';
 import { checkSealed, type Reader } from './check';
 import type { Checkpoint } from './checkpoint';
 import { type Entry, parseEntry } from './entry';
 import { Obstacle } from './ledger';
 import { isIncluded, leafHash } from './tree';
+
+/** How many events, and how many pages of them, are asked for where a list is asked for again. */
+const PAGE = 1000;
+const PAGES = 50;
 
 /** What the service answers with (docs/api.md); nothing of it is believed but the checkpoint, and that as `believe` does. */
 interface PageProofs {
@@ -51,6 +56,26 @@ export async function askProofs(
     typeof entry === 'string' ? [[seq, entry] as const] : [],
   );
   return { checkpoint, hashes, entries: new Map(texts), altered: new Set(page.altered) };
+}
+
+/**
+ * Those of these entries, one at least, that the list has where it is asked for again. Their own times are what is asked for:
+ * they are in the query's, but for those that a span which ends now has slid past. Throws `Problem`, `Obstacle`.
+ */
+export async function findListed(api: Api, asked: Query, wanted: readonly Entry[]): Promise<AuditEvent[]> {
+  const missing = new Set(wanted.map(({ id }) => id));
+  const times = wanted.map(({ occurred_at }) => occurred_at).sort();
+  const until = new Date(Date.parse(times.at(-1) ?? '') + 1).toISOString();
+  const query = [...asked.within(times[0] ?? '', until), ['limit', `${PAGE}`], ['sealed', 'true']] as const;
+  const found: AuditEvent[] = [];
+  let cursor: string | null = null;
+  for (let pages = 0; pages < PAGES; pages++) {
+    const page: Page = await api.timeline(cursor === null ? query : [...query, ['cursor', cursor]]);
+    found.push(...page.data.filter(({ id }) => missing.delete(id)));
+    cursor = page.next_cursor;
+    if (cursor === null || missing.size === 0) return found;
+  }
+  throw new Obstacle('unreadable');
 }
 
 /** Whether these hashes prove that the leaf is entry `seq` of the ledger. */

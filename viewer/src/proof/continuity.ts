@@ -2,25 +2,32 @@ import type { Api } from '../api';
 import { Cell, Observable } from '../cell';
 import type { AuditEvent } from '../event';
 import type { Query } from '../query';
-import { isNewer, type Place, type Timeline } from '../timeline';
-import { askProofs, obstacleOf, openProven } from './asking';
+import type { Timeline } from '../timeline';
+import { askProofs, findListed, obstacleOf, openProven } from './asking';
 import type { Entry } from './entry';
 import type { Findings } from './findings';
-import { type Claim, claimOf, exclusion, missingFrom } from './gaps';
-import { Obstacle } from './ledger';
+import {
+  type Claim,
+  claimOf,
+  exclusion,
+  type LeftOut,
+  missingFrom,
+  notGivenBelow,
+  type Wholeness,
+} from './gaps';
+import type { Obstacle } from './ledger';
 import type { Trust } from './trust';
 
 /** How many entries are asked for at once, and how many numbers that the list lacks are looked at: the highest. */
 const BATCH = 200;
 const MOST = 2000;
-/** How many events, and how many pages of them, are asked for where the list is asked for anew. */
-const PAGE = 1000;
-const PAGES = 50;
 /** Milliseconds for which no rows came, as whoever scrolls is not to notice; and after which they are looked at anyway. */
 const REST = 400;
 const DELAY = 5000;
 /** Milliseconds for which nothing is asked for where something could not be had. */
 const PATIENCE = 30_000;
+/** Milliseconds after which the checkpoint is looked at: whoever keeps back all that is new wakes nobody. */
+const WATCH = 60_000;
 const PART = { kind: 'part' } as const;
 const CHECKING = { kind: 'checking' } as const;
 
@@ -34,42 +41,16 @@ export interface Listed {
 interface Events {
   readonly trust: Trust;
   readonly findings: Findings;
-  readonly checking: boolean;
   want(events: readonly AuditEvent[]): void;
 }
-
-/** An entry that the list should have and has not; without `entry`: what the service gives for it is not what was signed. */
-export interface LeftOut {
-  readonly seq: number;
-  readonly entry: Entry | null;
-}
-
-/**
- * What is known of the list as it is now. `part`: it shows a part of the log, and claims nothing that could be checked.
- * `checking`. `whole`: of the numbers from `low` to `high` it lacks nothing; `others` happened at other times, or the query
- * leaves them out; if `isCut`, those below `low` were too many to be looked at. `unchecked`: of `count` numbers, such as
- * `seq`, the service did not say what they are; or of all of them, for a reason.
- */
-export type Wholeness =
-  | { readonly kind: 'part' }
-  | { readonly kind: 'checking' }
-  | {
-      readonly kind: 'whole';
-      readonly low: number;
-      readonly high: number;
-      readonly others: number;
-      readonly isCut: boolean;
-    }
-  | { readonly kind: 'unchecked'; readonly seq: number; readonly count: number }
-  | { readonly kind: 'unchecked'; readonly why: Obstacle['kind'] };
 
 /**
  * Whether the list leaves out what it should have. Every entry has a number, and the numbers have no gaps: so those that the
  * rows lack are asked for, each proven to be in the signed tree, and have to have happened at another time than the rows,
  * or be what the query leaves out.
  *
- * What seems to be missing may have come after the rows did. So the list is asked for again, from its beginning, after the
- * entry was proven: then it has it, and it is put in its place; or it was left out, which stays.
+ * What seems to be missing may have come after the rows did. So the list is asked for again, after the entry was proven: then
+ * it has it, and it is put in its place; or, if the entry is still given after that, it was left out, which stays.
  */
 export class Continuity extends Observable {
   readonly #state = new Cell<Wholeness>(CHECKING);
@@ -77,11 +58,14 @@ export class Continuity extends Observable {
   /** Numbers for which the service has given nothing. */
   readonly #refused = new Set<number>();
   readonly #leftOut = new Map<number, LeftOut>();
+  /** Numbers that the list has where it is asked for again, and that are of no row: a span of time has slid past them. */
+  readonly #past = new Set<number>();
   readonly #unlisten: (() => void)[];
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** When it was to be looked at the latest. */
   #due = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
+  readonly #watch = setInterval(() => void this.#watched(), WATCH);
   #working = false;
   #stopped = false;
   /** Something changed while it was worked. */
@@ -97,9 +81,12 @@ export class Continuity extends Observable {
   ) {
     super();
     const wake = () => this.wake();
+    document.addEventListener('visibilitychange', wake);
     this.#unlisten = [
+      () => document.removeEventListener('visibilitychange', wake),
       list.timeline.listen(wake),
       list.query.listen(wake),
+      list.query.listen(() => this.#past.clear()),
       this.#state.listen(() => this.changed()),
     ];
   }
@@ -134,6 +121,7 @@ export class Continuity extends Observable {
     this.#stopped = true;
     clearTimeout(this.#timer);
     clearTimeout(this.#retry);
+    clearInterval(this.#watch);
     for (const unlisten of this.#unlisten) unlisten();
   }
 
@@ -149,6 +137,19 @@ export class Continuity extends Observable {
     }
     this.#working = false;
     if (this.#isStale) this.wake();
+  }
+
+  /** What was signed since is missed, if the list goes on with what is new. */
+  async #watched(): Promise<void> {
+    const { trust } = this.events;
+    const { standing } = trust;
+    const isLive = this.list.timeline.liveness !== 'off' && this.state.kind !== 'part';
+    if (!standing || !isLive || document.hidden) return;
+    // Without an answer nothing is known that was not before.
+    await trust.look().catch((error: unknown) => trust.contradicts(error));
+    if (this.#stopped || (trust.standing === standing && !trust.contradiction)) return;
+    this.changed();
+    this.wake();
   }
 
   #failed(error: unknown): void {
@@ -174,19 +175,20 @@ export class Continuity extends Observable {
     const asked = query.value;
     const excludes = exclusion(asked);
     if (!this.api.claims.whole || !excludes) return PART;
-    if (timeline.loading || this.events.checking || trust.contradiction) return null;
+    if (timeline.loading || trust.contradiction || document.hidden) return null;
     const rows = [...timeline.rows];
     const states = rows.map((row) => findings.stateOf(row));
-    if (states.some((state) => state === 'unknown' || state === 'checking')) {
-      // A portion after each rest.
-      this.events.want(rows.filter((_, i) => states[i] === 'unknown').slice(0, BATCH));
-      return CHECKING;
-    }
+    // A portion after each rest.
+    this.events.want(rows.filter((_, i) => states[i] === 'unknown').slice(0, BATCH));
+    // Where much is logged there is always one that is not checked yet: the others are looked at all the same.
+    const settled = rows.filter((_, i) => states[i] !== 'unknown' && states[i] !== 'checking');
+    const isSettled = settled.length === rows.length;
     const { standing } = trust;
     if (!standing || states.includes('unavailable'))
-      return { kind: 'unchecked', why: trust.obstacle?.kind ?? 'unproven' };
-    const claim = claimOf(rows, standing.checkpoint.size, { ...times(asked), hasMore: timeline.hasMore });
-    if (!claim) return null;
+      return isSettled ? { kind: 'unchecked', why: trust.obstacle?.kind ?? 'unproven' } : CHECKING;
+    const { since, until } = asked;
+    const claim = claimOf(settled, standing.checkpoint.size, { since, until, hasMore: timeline.hasMore });
+    if (!claim) return isSettled ? null : CHECKING;
     const { numbers, isAll } = missingFrom(claim, rows, MOST);
     if (this.#obstacle && Date.now() < this.#until) throw this.#obstacle;
     this.#obstacle = null;
@@ -195,18 +197,24 @@ export class Continuity extends Observable {
     const wanted = missing.filter(
       (entry) =>
         !this.#leftOut.has(entry.seq) &&
+        !this.#past.has(entry.seq) &&
         !excludes(entry.action) &&
         claim.holds(entry) &&
         !timeline.get(entry.id),
     );
     if (wanted.length > 0) await this.#confirm(asked, wanted);
     if (query.value !== asked) return null;
-    const unknown = looked.filter((seq) => !this.#known.has(seq) && !this.#leftOut.has(seq));
-    if (unknown[0] !== undefined) return { kind: 'unchecked', seq: unknown[0], count: unknown.length };
     const isCut = !isAll || looked.length < numbers.length;
     const low = isCut ? (looked.at(-1) ?? claim.low) : claim.low;
-    const others = missing.filter(({ seq }) => !this.#leftOut.has(seq)).length;
-    return { kind: 'whole', low, high: claim.high, others, isCut };
+    for (const seq of this.#known.keys()) if (seq < low) this.#known.delete(seq);
+    if (!isSettled) return CHECKING;
+    const unknown = looked.filter((seq) => !this.#known.has(seq) && !this.#leftOut.has(seq));
+    const { high } = claim;
+    const others = missing.filter(({ seq }) => this.#known.has(seq) && !this.#leftOut.has(seq)).length;
+    const end = notGivenBelow(unknown, looked, rows);
+    if (end !== null && end <= high) return { kind: 'whole', low: end, high, others, rest: 'gone' };
+    if (unknown[0] !== undefined) return { kind: 'unchecked', seq: unknown[0], count: unknown.length };
+    return { kind: 'whole', low, high, others, rest: isCut ? 'cut' : null };
   }
 
   /**
@@ -239,9 +247,11 @@ export class Continuity extends Observable {
     );
     for (const seq of batch) {
       const text = entries.get(seq);
+      // An answer that is older than what is known says nothing of what is newer.
+      if (checkpoint && seq >= checkpoint.size) continue;
       if (altered.has(seq)) this.#accuse({ seq, entry: null });
       else if (!checkpoint || text === undefined) this.#refused.add(seq);
-      else if (seq < checkpoint.size) {
+      else {
         const entry = await openProven(text, seq, hashes.get(seq) ?? [], checkpoint);
         if (entry) this.#known.set(seq, entry);
         else this.#accuse({ seq, entry });
@@ -250,40 +260,29 @@ export class Continuity extends Observable {
     await rested();
   }
 
-  /** Asks for the list again, down to the oldest of these: what it has is put in its place, and the others were left out. */
+  /** Asks for the list again: what it has of these is put in its place, and the others were left out. */
   async #confirm(asked: Query, wanted: readonly Entry[]): Promise<void> {
-    // What was there at first may be too old for a span of time that ends now.
-    const query = [...asked.within('', asked.until)];
-    const oldest = wanted.reduce((one, other) => (isNewer(one, other) ? other : one));
-    const missing = new Map(wanted.map((entry) => [entry.id, entry]));
-    let cursor: string | null = null;
-    let last: Place | undefined;
-    for (let pages = 0; cursor !== null || pages === 0; pages++) {
-      if (pages === PAGES) throw new Obstacle('unreadable');
-      const parameters: [string, string][] = [
-        ['limit', `${PAGE}`],
-        ['sealed', 'true'],
-      ];
-      if (cursor !== null) parameters.push(['cursor', cursor]);
-      const page = await this.api.timeline([...query, ...parameters]);
-      if (this.#stopped || this.list.query.value !== asked) return;
-      const found = page.data.filter(({ id }) => missing.delete(id));
-      this.list.timeline.add(found);
-      last = page.data.at(-1) ?? last;
-      if (missing.size === 0 || (last && isNewer(oldest, last))) break;
-      cursor = page.next_cursor;
+    const { timeline, query } = this.list;
+    const found = await findListed(this.api, asked, wanted);
+    if (this.#stopped || query.value !== asked) return;
+    timeline.add(found);
+    const listed = new Set(found.map(({ id }) => id));
+    for (const { id, seq } of wanted) if (listed.has(id) && !timeline.get(id)) this.#past.add(seq);
+    // Of a month that is no longer kept since they were asked for the list has nothing either.
+    const missing = wanted.flatMap(({ id, seq }) => (listed.has(id) ? [] : seq));
+    for (const seq of missing) this.#known.delete(seq);
+    for (let start = 0; start < missing.length; start += BATCH)
+      await this.#ask(missing.slice(start, start + BATCH));
+    for (const seq of missing) {
+      const entry = this.#known.get(seq);
+      if (entry) this.#accuse({ seq, entry });
     }
-    for (const entry of missing.values()) this.#accuse({ seq: entry.seq, entry });
   }
 
   #accuse(found: LeftOut): void {
     this.#leftOut.set(found.seq, found);
     this.changed();
   }
-}
-
-function times({ since, until }: Query): { since: string; until: string } {
-  return { since, until };
 }
 
 /** Lets the page be painted and scrolled meanwhile. */

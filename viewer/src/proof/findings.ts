@@ -4,9 +4,6 @@ import type { Step } from './check';
 import type { Entry } from './entry';
 import type { Trust } from './trust';
 
-/** So many events keep their sealed text, for the panel; of later ones it is read again. */
-const KEPT = 2000;
-
 /** What was found out about events: of each the steps that were checked, and how many hold. */
 export class Findings {
   // By the object, not its id: what was found out is about what is displayed, and another answer may say other things.
@@ -91,11 +88,6 @@ export class Findings {
     this.#seen.add(event.id);
     const isAltered = steps.some(({ verdict }) => verdict === 'failed');
     if (isAltered) this.#altered.add(event.id);
-    if (isAltered || !steps.some(({ name }) => name === 'included')) return;
-    this.#proven.add(event.id);
-    if (this.#proven.size > KEPT) {
-      delete event.entry;
-      delete event.disclosures;
-    }
+    if (!isAltered && steps.some(({ name }) => name === 'included')) this.#proven.add(event.id);
   }
 }

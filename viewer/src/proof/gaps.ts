@@ -1,5 +1,33 @@
 import type { Query } from '../query';
 import { isNewer, type Place } from '../timeline';
+import type { Entry } from './entry';
+import type { Obstacle } from './ledger';
+
+/** An entry that the list should have and has not; without `entry`: what the service gives for it is not what was signed. */
+export interface LeftOut {
+  readonly seq: number;
+  readonly entry: Entry | null;
+}
+
+/**
+ * What is known of the list as it is now. `part`: it shows a part of the log, and claims nothing that could be checked.
+ * `checking`. `whole`: of the numbers from `low` to `high` it lacks nothing; `others` happened at other times, or the query
+ * leaves them out; of those below `low`, if `rest` is `cut`, there were too many to be looked at, and if it is `gone`, the service gave none,
+ * as where months are no longer kept. `unchecked`: of `count` numbers, such as `seq`, the service did not say what they are; or of
+ * all of them, for a reason.
+ */
+export type Wholeness =
+  | { readonly kind: 'part' }
+  | { readonly kind: 'checking' }
+  | {
+      readonly kind: 'whole';
+      readonly low: number;
+      readonly high: number;
+      readonly others: number;
+      readonly rest: 'cut' | 'gone' | null;
+    }
+  | { readonly kind: 'unchecked'; readonly seq: number; readonly count: number }
+  | { readonly kind: 'unchecked'; readonly why: Obstacle['kind'] };
 
 /**
  * Which actions a query leaves out; null where more is asked for than can be told from a sealed entry, and which events
@@ -62,4 +90,18 @@ export function missingFrom(
     numbers.push(seq);
   }
   return { numbers, isAll: true };
+}
+
+/**
+ * The number below which the service gave nothing: where `unknown`, those of the numbers `looked` at that it did not give, are
+ * the lowest, and no row has a lower one. Else null. Both the highest first.
+ */
+export function notGivenBelow(
+  unknown: readonly number[],
+  looked: readonly number[],
+  rows: readonly Place[],
+): number | null {
+  const [highest] = unknown;
+  if (highest === undefined || looked.at(-unknown.length) !== highest) return null;
+  return rows.every(({ seq }) => seq > highest) ? highest + 1 : null;
 }

@@ -27,6 +27,7 @@ class Service {
   asked: number[][] = [];
   listed: Record<string, string>[] = [];
   problem: Error | null = null;
+  checkpoints = 0;
   tell = (seq: number): unknown => ({
     seq,
     hashes: vectors.proofs[SIZE]?.[seq],
@@ -34,7 +35,15 @@ class Service {
   });
   altered: number[] = [];
 
+  async send(path: string) {
+    expect(path).toBe('/api/audit-log/checkpoint');
+    this.checkpoints++;
+    return { text: async () => vectors.notes[this.size] };
+  }
+
   async json(path: string, given: Iterable<readonly [string, string]>): Promise<unknown> {
+    const { from, to } = Object.fromEntries(given);
+    if (path.endsWith('/consistency')) return { proof: vectors.consistency[`${from} ${to}`] };
     const seqs = [...given].filter(([name]) => name === 'seq').map(([, seq]) => Number(seq));
     expect([path, new Map(given).get('entries')]).toEqual(['/api/audit-log/proofs', 'true']);
     this.asked.push(seqs);
@@ -61,6 +70,7 @@ function page(data: readonly AuditEvent[], next_cursor: string | null = null): P
 /** A list that has loaded these rows. */
 class Rows extends Timeline {
   override loading = false;
+  isLong = false;
   added: number[] = [];
 
   constructor(public shown: AuditEvent[]) {
@@ -70,7 +80,7 @@ class Rows extends Timeline {
     return this.shown;
   }
   override get hasMore() {
-    return false;
+    return this.isLong;
   }
   override get(id: string) {
     return this.shown.find((event) => event.id === id);
@@ -87,18 +97,21 @@ let trust: Trust;
 let query: Cell<Query>;
 let continuity: Continuity;
 let states: Record<number, ProofState>;
+let want: ReturnType<typeof vi.fn<(events: readonly AuditEvent[]) => void>>;
 
 async function look(rows: AuditEvent[], size = SIZE): Promise<Rows> {
   const timeline = new Rows(rows);
   trust = new Trust(service as unknown as Api, vectors.keys[0]);
   await trust.believe(vectors.notes[size] ?? '');
   const findings = { stateOf: ({ seq }: AuditEvent) => states[seq] ?? 'proven' };
-  const wanted = { trust, findings: findings as never, checking: false, want: vi.fn() };
+  const wanted = { trust, findings: findings as never, want };
   continuity = new Continuity(service as unknown as Api, { timeline, query }, wanted);
   continuity.wake();
   return timeline;
 }
 
+/** Until it has been looked at. */
+const resting = () => new Promise((resolve) => setTimeout(resolve, 700));
 const settled = () => vi.waitFor(() => expect(continuity.state.kind).not.toBe('checking'), 4000);
 const leftOut = () => continuity.leftOut.map(({ seq, entry }) => [seq, entry?.action ?? null]);
 
@@ -107,8 +120,13 @@ beforeEach(() => {
   service = new Service();
   query = new Cell(Query.ALL);
   states = {};
+  want = vi.fn();
 });
-afterEach(() => continuity.stop());
+afterEach(() => {
+  continuity.stop();
+  vi.restoreAllMocks();
+  vi.useRealTimers();
+});
 
 describe('a list', () => {
   it('that has every number is whole, without a question', async () => {
@@ -119,7 +137,7 @@ describe('a list', () => {
       low: 0,
       high: SIZE - 1,
       others: 0,
-      isCut: false,
+      rest: null,
     });
     expect([service.asked, service.listed]).toEqual([[], []]);
   });
@@ -131,7 +149,8 @@ describe('a list', () => {
     expect(leftOut()).toEqual(
       seqs.toReversed().map((seq) => [seq, LEDGER.find((event) => event.seq === seq)?.action]),
     );
-    expect(service.asked).toEqual([seqs.toReversed()]);
+    // And again, after the list was asked for.
+    expect(service.asked).toEqual([seqs.toReversed(), seqs.toReversed()]);
     expect(service.listed).toHaveLength(1);
     await settled();
     expect(continuity.state).toMatchObject({ kind: 'whole', others: 0 });
@@ -183,6 +202,166 @@ describe('a list', () => {
     await settled();
     expect(continuity.state).toMatchObject({ kind: 'whole', low: 0, high: 2 });
     expect(service.asked).toEqual([]);
+  });
+});
+
+describe('a list of which a row is not checked yet', () => {
+  it.each(['checking', 'unknown'] as const)('is looked at for what it leaves out: %s', async (state) => {
+    states = { 7: state, 2: state };
+    service.pages = [page(without(3))];
+    await look(without(3));
+    await vi.waitFor(() => expect(leftOut()).toEqual([[3, 'user.role_changed']]), 4000);
+    await resting();
+    expect(continuity.state.kind).toBe('checking');
+    expect(service.asked).toEqual([[3], [3]]);
+    const seqs = want.mock.lastCall?.[0].map(({ seq }) => seq);
+    expect(seqs).toEqual(state === 'unknown' ? [7, 2] : []);
+  });
+
+  it('does not leave that row out', async () => {
+    states = { 7: 'checking', 3: 'unknown', 0: 'checking' };
+    service.pages = [page(without(3))];
+    await look(LEDGER);
+    await resting();
+    expect([continuity.state.kind, service.asked, leftOut()]).toEqual(['checking', [], []]);
+  });
+});
+
+describe('a list that is asked for again', () => {
+  it('is asked for what it lacks, by its times', async () => {
+    query.value = Query.parse('since=30d&-action=no.such');
+    service.pages = [page(without(3, 5))];
+    await look(without(3, 5));
+    await vi.waitFor(() => expect(leftOut()).toHaveLength(2), 4000);
+    const at = (seq: number) => LEDGER.find((event) => event.seq === seq)?.occurred_at ?? '';
+    expect(service.listed).toEqual([
+      {
+        since: at(3),
+        until: at(5).replace('.000Z', '.001Z'),
+        '-action': 'no.such',
+        limit: '1000',
+        sealed: 'true',
+      },
+    ]);
+  });
+
+  it('has a month that is no longer kept, and accuses nobody', async () => {
+    const { tell } = service;
+    service.tell = (seq) => (seq === 3 && service.listed.length > 0 ? null : tell(seq));
+    service.pages = [page(without(3, 5))];
+    await look(without(3, 5));
+    await settled();
+    expect(leftOut()).toEqual([[5, expect.any(String)]]);
+    expect(continuity.state).toEqual({ kind: 'unchecked', seq: 3, count: 1 });
+  });
+
+  it('has what a span of time slid past, and is not asked for that once more', async () => {
+    query.value = Query.parse('since=1h');
+    const timeline = await look(without(3));
+    timeline.add = () => {};
+    await settled();
+    expect(continuity.state).toMatchObject({ kind: 'whole', others: 1 });
+    continuity.wake();
+    await resting();
+    expect(service.listed).toHaveLength(1);
+    service.pages = [page(without(3))];
+    query.value = Query.parse('since=2h');
+    await vi.waitFor(() => expect(leftOut()).toHaveLength(1), 4000);
+  });
+});
+
+describe('what is known', () => {
+  it('is forgotten where it is below what is looked at', async () => {
+    query.value = Query.parse('-action=session.*&-action=ledger.erasure');
+    const timeline = await look(without(4, 6));
+    await settled();
+    const turn = async (shown: AuditEvent[], isLong: boolean) => {
+      Object.assign(timeline, { shown, isLong });
+      continuity.wake();
+      await resting();
+    };
+    await turn(without(0, 1, 2, 3, 4, 6), true);
+    expect(continuity.state).toMatchObject({ kind: 'whole', low: 5, others: 1 });
+    await turn(without(4, 6), false);
+    expect(continuity.state).toMatchObject({ kind: 'whole', low: 0, others: 2 });
+    expect(service.asked).toEqual([[6, 4], [4]]);
+  });
+
+  it('is nothing new while nobody looks', async () => {
+    const hidden = vi.spyOn(document, 'hidden', 'get').mockReturnValue(true);
+    service.pages = [page(without(3))];
+    await look(without(3));
+    await resting();
+    expect(service.asked).toEqual([]);
+    hidden.mockReturnValue(false);
+    document.dispatchEvent(new Event('visibilitychange'));
+    await vi.waitFor(() => expect(leftOut()).toHaveLength(1), 4000);
+  });
+
+  it('is not refused by an answer of a ledger that was smaller', async () => {
+    await look(without(5));
+    service.size = 3;
+    await settled();
+    expect(continuity.state).toEqual({ kind: 'unchecked', seq: 5, count: 1 });
+    service.size = SIZE;
+    continuity.wake();
+    await vi.waitFor(() => expect(continuity.state.kind).toBe('whole'), 4000);
+    expect(leftOut()).toEqual([]);
+  });
+});
+
+describe('old numbers that the service does not give', () => {
+  const gone = (...seqs: number[]) => {
+    const { tell } = service;
+    service.tell = (seq) => (seqs.includes(seq) ? null : tell(seq));
+  };
+
+  it('may be of months that are no longer kept', async () => {
+    gone(0, 1, 2);
+    await look(without(0, 1, 2));
+    await settled();
+    expect(continuity.state).toEqual({ kind: 'whole', low: 3, high: SIZE - 1, others: 0, rest: 'gone' });
+  });
+
+  it('are not all that it keeps back', async () => {
+    gone(0, 1, 4);
+    await look(without(0, 1, 4));
+    await settled();
+    expect(continuity.state).toEqual({ kind: 'unchecked', seq: 4, count: 3 });
+  });
+});
+
+describe('while the list is live', () => {
+  const MINUTE = 60_000;
+
+  async function live(liveness: Rows['liveness']): Promise<void> {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    service.size = 3;
+    service.pages = [page(without(6, 7))];
+    const timeline = await look(without(6, 7), 3);
+    timeline.liveness = liveness;
+    await resting();
+    expect(continuity.state).toMatchObject({ kind: 'whole', high: 2 });
+    service.size = SIZE;
+  }
+
+  it('what is signed from now on is missed, though nothing else comes', async () => {
+    await live('on');
+    await vi.advanceTimersByTimeAsync(MINUTE);
+    await vi.waitFor(() => expect(leftOut().map(([seq]) => seq)).toEqual([7, 6]), 4000);
+    expect(service.checkpoints).toBe(1);
+    continuity.stop();
+    await vi.advanceTimersByTimeAsync(MINUTE);
+    expect(service.checkpoints).toBe(1);
+  });
+
+  it('that is not asked for while nobody looks, nor where nothing new is shown', async () => {
+    await live('off');
+    await vi.advanceTimersByTimeAsync(MINUTE);
+    await live('on');
+    vi.spyOn(document, 'hidden', 'get').mockReturnValue(true);
+    await vi.advanceTimersByTimeAsync(MINUTE);
+    expect([service.checkpoints, leftOut()]).toEqual([0, []]);
   });
 });
 

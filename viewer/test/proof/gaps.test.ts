@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { claimOf, exclusion, missingFrom } from '../../src/proof/gaps';
+import { claimOf, exclusion, missingFrom, notGivenBelow } from '../../src/proof/gaps';
 import { Query } from '../../src/query';
 
 const at = (minute: number) => `2026-11-21T09:${String(minute).padStart(2, '0')}:00.000Z`;
@@ -67,6 +67,19 @@ describe('a list claims to be whole', () => {
     expect(claimOf(ROWS, 100, OPEN)?.holds(where)).toBe(open);
     expect(claimOf(ROWS, 100, { ...OPEN, hasMore: false })?.holds(where)).toBe(ended);
     expect(claimOf(ROWS, 100, { ...OPEN, until: '1d' })?.holds(where)).toBe(until);
+  });
+});
+
+describe('numbers that were not given', () => {
+  it.each([
+    ['are the lowest of all', [9, 8, 7], [17, 16, 9, 8, 7], 10],
+    ['are all of them', [9, 8], [9, 8], 10],
+    ['are none', [], [17, 16], null],
+    ['are not the lowest', [17], [17, 16], null],
+    ['have one among them that was', [9, 7], [9, 8, 7], null],
+    ['have a row below them', [12], [17, 12], null],
+  ])('%s', (_, unknown, looked, below) => {
+    expect(notGivenBelow(unknown, looked, ROWS)).toBe(below);
   });
 });
 

@@ -4,6 +4,8 @@ import { Cell } from '../../src/cell';
 import type { AuditEvent } from '../../src/event';
 import { Problem } from '../../src/problem';
 import { Checker } from '../../src/proof/checker';
+import { Findings } from '../../src/proof/findings';
+import type { Trust } from '../../src/proof/trust';
 import { Proofs } from '../../src/proofs';
 import { Query } from '../../src/query';
 import type { Timeline } from '../../src/timeline';
@@ -366,6 +368,17 @@ describe('a browser that cannot check', () => {
     expect(proofs.obstacle?.kind).toBe('ed25519');
     lacking.mockRestore();
   });
+});
+
+it('keeps the sealed text of all that was proven, to be checked under another key', () => {
+  const findings = new Findings({} as Trust);
+  const [row] = rows() as [AuditEvent];
+  const many = Array.from({ length: 3000 }, (_, n) => ({ ...row, id: `${n}` }));
+  for (const one of many) findings.settle(one, [{ name: 'included', verdict: 'ok' }], null);
+  expect(findings.proven).toBe(3000);
+  expect(many.filter(({ entry, disclosures }) => entry === undefined || disclosures === undefined)).toEqual(
+    [],
+  );
 });
 
 it('takes no nonsense for a proof', async () => {
