@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright, expect
 
 from hatch_build import build_viewer
 from indelible.catalog import Catalog
@@ -39,6 +39,8 @@ def browser() -> Iterator[Browser]:
     if not CHROMIUM.exists():
         pytest.skip(f"{CHROMIUM} is not installed: apt-get install chromium")
     with sync_playwright() as playwright:
+        # What a busy machine takes; nothing is waited for longer than until it is there.
+        expect.set_options(timeout=20_000)
         launched = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS.split())
         yield launched
         launched.close()
@@ -132,7 +134,7 @@ def visitor(browser: Browser) -> Iterator[Visitor]:
     context = browser.new_context(
         locale="en-GB", timezone_id="UTC", viewport={"width": 1280, "height": 860}, reduced_motion="reduce"
     )
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(20_000)
     context.add_init_script(
         "document.addEventListener('securitypolicyviolation', (e) =>"
         " console.error(`refused by the policy: ${e.violatedDirective} ${e.blockedURI} ${e.sample}`))"

@@ -26,8 +26,6 @@ const REST = 400;
 const DELAY = 5000;
 /** Milliseconds for which nothing is asked for where something could not be had. */
 const PATIENCE = 30_000;
-/** Milliseconds after which the checkpoint is looked at: whoever keeps back all that is new wakes nobody. */
-const WATCH = 60_000;
 const PART = { kind: 'part' } as const;
 const CHECKING = { kind: 'checking' } as const;
 
@@ -65,7 +63,6 @@ export class Continuity extends Observable {
   /** When it was to be looked at the latest. */
   #due = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
-  readonly #watch = setInterval(() => void this.#watched(), WATCH);
   #working = false;
   #stopped = false;
   /** Something changed while it was worked. */
@@ -121,7 +118,6 @@ export class Continuity extends Observable {
     this.#stopped = true;
     clearTimeout(this.#timer);
     clearTimeout(this.#retry);
-    clearInterval(this.#watch);
     for (const unlisten of this.#unlisten) unlisten();
   }
 
@@ -137,19 +133,6 @@ export class Continuity extends Observable {
     }
     this.#working = false;
     if (this.#isStale) this.wake();
-  }
-
-  /** What was signed since is missed, if the list goes on with what is new. */
-  async #watched(): Promise<void> {
-    const { trust } = this.events;
-    const { standing } = trust;
-    const isLive = this.list.timeline.liveness !== 'off' && this.state.kind !== 'part';
-    if (!standing || !isLive || document.hidden) return;
-    // Without an answer nothing is known that was not before.
-    await trust.look().catch((error: unknown) => trust.contradicts(error));
-    if (this.#stopped || (trust.standing === standing && !trust.contradiction)) return;
-    this.changed();
-    this.wake();
   }
 
   #failed(error: unknown): void {

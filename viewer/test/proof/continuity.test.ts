@@ -27,19 +27,12 @@ class Service {
   asked: number[][] = [];
   listed: Record<string, string>[] = [];
   problem: Error | null = null;
-  checkpoints = 0;
   tell = (seq: number): unknown => ({
     seq,
     hashes: vectors.proofs[SIZE]?.[seq],
     entry: LEDGER.find((event) => event.seq === seq)?.entry,
   });
   altered: number[] = [];
-
-  async send(path: string) {
-    expect(path).toBe('/api/audit-log/checkpoint');
-    this.checkpoints++;
-    return { text: async () => vectors.notes[this.size] };
-  }
 
   async json(path: string, given: Iterable<readonly [string, string]>): Promise<unknown> {
     const { from, to } = Object.fromEntries(given);
@@ -328,40 +321,6 @@ describe('old numbers that the service does not give', () => {
     await look(without(0, 1, 4));
     await settled();
     expect(continuity.state).toEqual({ kind: 'unchecked', seq: 4, count: 3 });
-  });
-});
-
-describe('while the list is live', () => {
-  const MINUTE = 60_000;
-
-  async function live(liveness: Rows['liveness']): Promise<void> {
-    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
-    service.size = 3;
-    service.pages = [page(without(6, 7))];
-    const timeline = await look(without(6, 7), 3);
-    timeline.liveness = liveness;
-    await resting();
-    expect(continuity.state).toMatchObject({ kind: 'whole', high: 2 });
-    service.size = SIZE;
-  }
-
-  it('what is signed from now on is missed, though nothing else comes', async () => {
-    await live('on');
-    await vi.advanceTimersByTimeAsync(MINUTE);
-    await vi.waitFor(() => expect(leftOut().map(([seq]) => seq)).toEqual([7, 6]), 4000);
-    expect(service.checkpoints).toBe(1);
-    continuity.stop();
-    await vi.advanceTimersByTimeAsync(MINUTE);
-    expect(service.checkpoints).toBe(1);
-  });
-
-  it('that is not asked for while nobody looks, nor where nothing new is shown', async () => {
-    await live('off');
-    await vi.advanceTimersByTimeAsync(MINUTE);
-    await live('on');
-    vi.spyOn(document, 'hidden', 'get').mockReturnValue(true);
-    await vi.advanceTimersByTimeAsync(MINUTE);
-    expect([service.checkpoints, leftOut()]).toEqual([0, []]);
   });
 });
 
