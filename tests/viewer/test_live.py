@@ -162,7 +162,7 @@ def test_a_token_is_renewed_by_the_event_before_it_ends(site: Site, visitor: Vis
     assert [asked["tenant"] for asked in site.host.tokens if asked["tenant"] == tenant] == [tenant]
     log.search("action:document.shared")
     expect(log.rows()).to_have_count(1)
-    expect(log.state(LIVE)).to_be_visible(timeout=15_000)
+    expect(log.state(LIVE)).to_be_visible()
     site.log(tenant)
     expect(log.rows()).to_have_count(2)
 

@@ -113,7 +113,7 @@ def test_what_is_newer_than_the_signature_waits_for_the_next(site: Site, visitor
     expect_locks(log, WAITING, "Fay")
     expect_locks(log, PROVEN, *PEOPLE)
     site.sign(ledger)
-    expect(log.lock(of(log, "Fay"))).to_have_accessible_name(PROVEN, timeout=15_000)
+    expect(log.lock(of(log, "Fay"))).to_have_accessible_name(PROVEN)
 
 
 # --- the database
