@@ -233,6 +233,12 @@ def _altered(log: Log) -> None:
     expect(log.root.locator(".proof-verdict.altered").first).to_be_visible()
 
 
+def _left_out(log: Log) -> None:
+    told = log.root.get_by_role("button", name=re.compile("left out of the list"))
+    told.click()
+    expect(log.root.get_by_role("dialog").get_by_text("Left out of the list").first).to_be_visible()
+
+
 def _panel(name: str) -> Callable[[Log], None]:
     def show(log: Log) -> None:
         expect(log.panel(name)).to_be_visible()
@@ -345,6 +351,10 @@ def _forged(page: dict[str, Any]) -> None:
     event["sentence"] = event["sentence"].replace(name, "Priya Raman")
 
 
+def _without(page: dict[str, Any]) -> None:
+    page["data"] = [event for event in page["data"] if event["sentence"] != "Marcus Adeyemi signed out"]
+
+
 def _none(page: dict[str, Any]) -> None:
     page |= {"data": [], "next_cursor": None}
 
@@ -411,6 +421,7 @@ STATES = (
     State("proof", "Proven: what the browser checked of one event", _proof),
     State("proof-log", "Proven: the whole log, and how to verify without us", _ledger),
     State("proof-altered", "Altered: what is displayed is not what was sealed", _altered, _otherwise(_forged)),
+    State("proof-left-out", "Left out: the list lacks an event that was signed", _left_out, _otherwise(_without)),
     State("export", "An export", _panel("Export")),
     State("export-running", "It is under way", _exporting("of"), _later_pages(_unanswered)),
     State("export-stopped", "It was interrupted, and can go on", _exporting("Interrupted"),
