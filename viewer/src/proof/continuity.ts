@@ -24,6 +24,8 @@ const MOST = 2000;
 /** Milliseconds for which no rows came, as whoever scrolls is not to notice; and after which they are looked at anyway. */
 const REST = 400;
 const DELAY = 5000;
+/** Milliseconds in which what is signed comes to the list by itself: to ask for it leaves an entry in the log of the log. */
+const GRACE = 2500;
 /** Milliseconds for which nothing is asked for where something could not be had. */
 const PATIENCE = 30_000;
 const PART = { kind: 'part' } as const;
@@ -58,6 +60,8 @@ export class Continuity extends Observable {
   readonly #leftOut = new Map<number, LeftOut>();
   /** Numbers that the list has where it is asked for again, and that are of no row: a span of time has slid past them. */
   readonly #past = new Set<number>();
+  /** When a number was first missed. */
+  readonly #missed = new Map<number, number>();
   readonly #unlisten: (() => void)[];
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** When it was to be looked at the latest. */
@@ -75,6 +79,7 @@ export class Continuity extends Observable {
     private readonly api: Api,
     private readonly list: Listed,
     private readonly events: Events,
+    private readonly grace = GRACE,
   ) {
     super();
     const wake = () => this.wake();
@@ -185,12 +190,13 @@ export class Continuity extends Observable {
         claim.holds(entry) &&
         !timeline.get(entry.id),
     );
-    if (wanted.length > 0) await this.#confirm(asked, wanted);
+    const overdue = this.#overdue(wanted);
+    if (overdue.length > 0) await this.#confirm(asked, overdue);
     if (query.value !== asked) return null;
     const isCut = !isAll || looked.length < numbers.length;
     const low = isCut ? (looked.at(-1) ?? claim.low) : claim.low;
     for (const seq of this.#known.keys()) if (seq < low) this.#known.delete(seq);
-    if (!isSettled) return CHECKING;
+    if (!isSettled || overdue.length < wanted.length) return CHECKING;
     const unknown = looked.filter((seq) => !this.#known.has(seq) && !this.#leftOut.has(seq));
     const { high } = claim;
     const others = missing.filter(({ seq }) => this.#known.has(seq) && !this.#leftOut.has(seq)).length;
@@ -198,6 +204,20 @@ export class Continuity extends Observable {
     if (end !== null && end <= high) return { kind: 'whole', low: end, high, others, rest: 'gone' };
     if (unknown[0] !== undefined) return { kind: 'unchecked', seq: unknown[0], count: unknown.length };
     return { kind: 'whole', low, high, others, rest: isCut ? 'cut' : null };
+  }
+
+  /** Those of them that have been missed for a while. The others are looked at again when they are. */
+  #overdue(wanted: readonly Entry[]): Entry[] {
+    const now = Date.now();
+    const since = new Map(wanted.map(({ seq }) => [seq, this.#missed.get(seq) ?? now]));
+    this.#missed.clear();
+    for (const [seq, at] of since) this.#missed.set(seq, at);
+    const overdue = wanted.filter(({ seq }) => now - (since.get(seq) ?? now) >= this.grace);
+    if (overdue.length < wanted.length) {
+      clearTimeout(this.#retry);
+      this.#retry = setTimeout(() => this.wake(), this.grace);
+    }
+    return overdue;
   }
 
   /**

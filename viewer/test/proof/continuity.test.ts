@@ -90,6 +90,7 @@ let trust: Trust;
 let query: Cell<Query>;
 let continuity: Continuity;
 let states: Record<number, ProofState>;
+let grace: number;
 let want: ReturnType<typeof vi.fn<(events: readonly AuditEvent[]) => void>>;
 
 async function look(rows: AuditEvent[], size = SIZE): Promise<Rows> {
@@ -98,7 +99,7 @@ async function look(rows: AuditEvent[], size = SIZE): Promise<Rows> {
   await trust.believe(vectors.notes[size] ?? '');
   const findings = { stateOf: ({ seq }: AuditEvent) => states[seq] ?? 'proven' };
   const wanted = { trust, findings: findings as never, want };
-  continuity = new Continuity(service as unknown as Api, { timeline, query }, wanted);
+  continuity = new Continuity(service as unknown as Api, { timeline, query }, wanted, grace);
   continuity.wake();
   return timeline;
 }
@@ -113,6 +114,7 @@ beforeEach(() => {
   service = new Service();
   query = new Cell(Query.ALL);
   states = {};
+  grace = 0;
   want = vi.fn();
 });
 afterEach(() => {
@@ -321,6 +323,19 @@ describe('old numbers that the service does not give', () => {
     await look(without(0, 1, 4));
     await settled();
     expect(continuity.state).toEqual({ kind: 'unchecked', seq: 4, count: 3 });
+  });
+});
+
+describe('what is missed at first', () => {
+  it('may be on its way: the list is asked again for what stays away alone', async () => {
+    grace = 1000;
+    service.pages = [page(without(3, 5))];
+    const timeline = await look(without(3, 5));
+    await resting();
+    expect([service.listed, continuity.state.kind]).toEqual([[], 'checking']);
+    timeline.add(LEDGER.filter(({ seq }) => seq === 5));
+    await vi.waitFor(() => expect(leftOut()).toEqual([[3, 'user.role_changed']]), 4000);
+    expect(service.listed).toHaveLength(1);
   });
 });
 
