@@ -108,6 +108,7 @@ def test_a_row_opens_and_a_file_is_saved(driver: Driver) -> None:
     driver.wait("return !root.querySelector('.details')")
     driver.click(".menu-button")
     driver.click("[role=menuitem]", "Export")
+    driver.wait("return /[0-9]/.test(root.querySelector('.exporting-total')?.textContent)")
     driver.click(".exporting .primary", "Export")
     said = driver.wait("return root.querySelector('.exporting [role=status]')?.textContent.match(/saved as (.+)/)?.[1]")
     day = driver.run("return new Date().toISOString().slice(0, 10)")
