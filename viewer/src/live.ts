@@ -84,8 +84,7 @@ async function* messages(answer: Response): AsyncGenerator<Message> {
   }
 }
 
-/** So long, or until the network is back. */
-/** Until the time is over, or the signal comes. */
+/** Until the time is over, the network is back, or the signal comes. */
 export function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const over = new AbortController();

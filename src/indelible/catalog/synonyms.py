@@ -1,25 +1,31 @@
 """Other ways to say what actions are called, for those who look for them."""
 
+from collections.abc import Mapping
+from functools import lru_cache
+
 from indelible.catalog.english import base_form, past_form
 
 __all__ = ["ways_to_say"]
 
-_NAMES = {
-    way: tuple(same.split())
-    for ways, same in {
+
+def _table(same: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """By each of the words on the left those on the right."""
+    return {word: tuple(others.split()) for words, others in same.items() for word in words.split()}
+
+
+_NAMES = _table(
+    {
         "login logins logon logged logout": "sign",
         "signin": "sign login",
         "2fa": "mfa",
         "mfa": "2fa",
         "download downloads downloaded": "export",
-    }.items()
-    for way in ways.split()
-}
+    }
+)
 """Other names of one thing, as below: also of one that is left out."""
 
-_SAME = {
-    way: tuple(same.split())
-    for ways, same in {
+_SAME = _table(
+    {
         "log": "sign",
         "ins": "in",
         "promote demote": "role",
@@ -46,9 +52,8 @@ _SAME = {
         "gesperrt": "suspend",
         "widerrufen": "revok",
         "zuruckgesetzt": "reset",
-    }.items()
-    for way in ways.split()
-}
+    }
+)
 """Beginnings of words that an action may have in place of one that somebody writes, in any form, folded; also German
 ones."""
 
@@ -57,6 +62,7 @@ _STEM = 3
 """Letters that have to be left of a word without its ending."""
 
 
+@lru_cache(maxsize=1000)  # it is asked of each action, or of each event, and the words are those of few searches
 def ways_to_say(word: str, *, excluded: bool = False) -> frozenset[str]:
     """`word`, folded, with beginnings of words that mean the same: `exports` is `export`, `login` is `signed`.
 

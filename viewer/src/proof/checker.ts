@@ -7,6 +7,7 @@ import { checkSealed, recordsOf, type Sealed, type Step } from './check';
 import { Continuity, type Listed } from './continuity';
 import { Findings } from './findings';
 import { requireCryptography } from './ledger';
+import { rest } from './rest';
 import { Trust } from './trust';
 
 /** How many proofs are asked for at once, and how many events are checked before the page may be painted. */
@@ -167,7 +168,7 @@ export class Checker extends Observable {
           }
         }),
       );
-      await painted();
+      await rest();
     }
     const unknown = [...sealed].flatMap(([, { entry, leafText }]) =>
       entry && !this.findings.isPlaced(entry, leafText) ? [entry.seq] : [],
@@ -183,7 +184,7 @@ export class Checker extends Observable {
     for (const chunk of chunks([...sealed])) {
       await Promise.all(chunk.map(([event, found]) => this.#place(event, found, proofs)));
       this.changed();
-      await painted();
+      await rest();
     }
   }
 
@@ -233,9 +234,4 @@ export class Checker extends Observable {
 
 function* chunks<T>(all: readonly T[]): Generator<readonly T[]> {
   for (let start = 0; start < all.length; start += CHUNK) yield all.slice(start, start + CHUNK);
-}
-
-/** Lets the page be painted and scrolled meanwhile. */
-function painted(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve));
 }

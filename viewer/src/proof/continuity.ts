@@ -16,6 +16,7 @@ import {
   type Wholeness,
 } from './gaps';
 import type { Obstacle } from './ledger';
+import { rest } from './rest';
 import type { Trust } from './trust';
 
 /** How many entries are asked for at once, and how many numbers that the list lacks are looked at: the highest. */
@@ -108,8 +109,8 @@ export class Continuity extends Observable {
     if (this.#stopped || this.#working) return;
     if (this.#timer === undefined) this.#due = Date.now() + DELAY;
     clearTimeout(this.#timer);
-    const rest = Math.max(0, Math.min(REST, this.#due - Date.now()));
-    this.#timer = setTimeout(() => void this.#work(), rest);
+    const wait = Math.max(0, Math.min(REST, this.#due - Date.now()));
+    this.#timer = setTimeout(() => void this.#work(), wait);
   }
 
   /** Asks once more for what was not given. */
@@ -260,7 +261,7 @@ export class Continuity extends Observable {
         else this.#accuse({ seq, entry });
       }
     }
-    await rested();
+    await rest();
   }
 
   /** Asks for the list again: what it has of these is put in its place, and the others were left out. */
@@ -286,9 +287,4 @@ export class Continuity extends Observable {
     this.#leftOut.set(found.seq, found);
     this.changed();
   }
-}
-
-/** Lets the page be painted and scrolled meanwhile. */
-function rested(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve));
 }
